@@ -1,0 +1,46 @@
+"""The command line. Each group of commands is a module.
+
+What a command needs is imported when it runs: `--help` is quick, and a missing extra only disturbs who uses it.
+"""
+
+import os
+import sys
+
+import typer
+
+from deployments.commands import demo, deploy, doctor, release, run, stack, use_cases
+
+app = typer.Typer(
+    name="sluice",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help=(
+        "Sluice: data in, models through a gate, predictions out.\n\n"
+        "First steps: [bold]sluice up[/bold] starts everything here, [bold]sluice run movies[/bold] ingests, builds, "
+        "trains, evaluates and promotes, [bold]sluice status[/bold] shows what is up and where, "
+        "[bold]sluice down[/bold] stops it."
+    ),
+)
+for group in (stack, doctor, deploy, run, release, use_cases, demo):
+    group.add_to(app)
+
+
+def main() -> None:
+    """Run a command. An error of ours is one line that says what to do; SLUICE_DEBUG=1 shows the traceback."""
+    try:
+        app()
+    except Exception as error:
+        from sluice.errors import SluiceError
+
+        if os.environ.get("SLUICE_DEBUG") or not isinstance(error, SluiceError | ModuleNotFoundError):
+            raise
+        from deployments.terminal import print_error
+
+        print_error(error)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

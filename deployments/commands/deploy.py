@@ -1,0 +1,63 @@
+"""`sluice deploy`: make Prefect know the use cases, and keep prefect.yaml true."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command(rich_help_panel="Use cases")(deploy)
+
+
+def deploy(
+    render: Annotated[
+        bool, typer.Option("--render", help="Write prefect.yaml, for process and kubernetes pools, from what ships.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit 1 with the difference if it is stale.")
+    ] = False,
+) -> None:
+    """Register all installed use cases with Prefect: work pool, limits, schedules, deployments.
+
+    `sluice up` does it too. Run it after a use_case.yaml was changed, or a use case was installed.
+
+    [bold]Examples[/bold]
+
+      sluice deploy
+      sluice deploy --render && git diff prefect.yaml
+      sluice deploy --check                   in continuous integration
+    """
+    from deployments.terminal import console
+
+    if check or render:
+        from deployments import prefect_yaml
+
+        root = Path.cwd()
+        if render:
+            for path in prefect_yaml.write_all(root):
+                console.print(f"Wrote {path.relative_to(root)}")
+        else:
+            prefect_yaml.check_all(root)
+            console.print("prefect.yaml matches the use cases.")
+        return
+    _register()
+
+
+def _register() -> None:
+    from deployments.local.environment import join
+    from deployments.local.record import StackRecord, load_settings, read_record
+    from deployments.terminal import Clocks, console
+
+    settings = load_settings()
+    record = read_record(settings.home) or StackRecord.of(settings, root=Path.cwd())
+    join(record)
+    clocks = Clocks(["Deployments"])
+    with clocks.shown():
+        from deployments.register import register
+
+        deployments = register(settings, record.root)
+        clocks.done("Deployments", "registered")
+    for deployment in deployments:
+        when = ", ".join(str(s.get("cron") or f"every {s['interval']:g} s") for s in deployment.schedules)
+        console.print(f"  {deployment.full_name:<28} {when}")

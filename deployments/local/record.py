@@ -1,0 +1,121 @@
+"""What is up in a folder: ``stack.json`` in its home.
+
+It exists from `sluice up` to `sluice down` and holds the addresses that were chosen, so that every command run in that
+folder talks to that folder's stack.
+"""
+
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict
+
+from deployments.local.ports import free_ports
+from sluice.settings import Settings
+
+
+class StackRecord(BaseModel):
+    """Addresses of one stack. ``root`` is the folder it was started in, where its processes run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    home: Path
+    root: Path
+    pid: int = 0
+    prefect_url: str
+    mlflow_uri: str
+    dask_address: str
+    dask_dashboard: str
+    serving_host: str
+    serving_port: int
+    services: tuple[str, ...] = ()
+
+    @property
+    def serving_url(self) -> str:
+        return f"http://{self.serving_host}:{self.serving_port}"
+
+    @property
+    def prefect_ui(self) -> str:
+        return self.prefect_url.removesuffix("/api")
+
+    @classmethod
+    def of(cls, settings: Settings, root: Path) -> "StackRecord":
+        """The stack that these settings describe."""
+        dask = settings.dask
+        return cls(
+            home=settings.home,
+            root=root,
+            prefect_url=settings.prefect.url,
+            mlflow_uri=settings.mlflow.uri,
+            dask_address=dask.address or f"tcp://{settings.host}:{dask.scheduler_port}",
+            dask_dashboard=f"http://{settings.host}:{dask.dashboard_port}",
+            serving_host=settings.serving.host,
+            serving_port=settings.serving.port,
+        )
+
+    def on_free_ports(self, settings: Settings) -> "StackRecord":
+        """The same stack on ports that are free now. What is not started here keeps its address."""
+        host = settings.host
+        prefect, mlflow, scheduler, dashboard, serving = free_ports(host, 5)
+        moved: dict[str, object] = {"serving_port": serving}
+        if is_local(self.prefect_url):
+            moved["prefect_url"] = f"http://{host}:{prefect}/api"
+        if is_local(self.mlflow_uri):
+            moved["mlflow_uri"] = f"http://{host}:{mlflow}"
+        if not settings.dask.address:
+            moved["dask_address"] = f"tcp://{host}:{scheduler}"
+            moved["dask_dashboard"] = f"http://{host}:{dashboard}"
+        return self.model_copy(update=moved)
+
+    def applied_to(self, settings: Settings) -> Settings:
+        """The settings with this stack's addresses in them."""
+        return settings.model_copy(
+            update={
+                "prefect": settings.prefect.model_copy(update={"url": self.prefect_url}),
+                "mlflow": settings.mlflow.model_copy(update={"uri": self.mlflow_uri}),
+                "dask": settings.dask.model_copy(update={"address": self.dask_address}),
+                "serving": settings.serving.model_copy(update={"host": self.serving_host, "port": self.serving_port}),
+            }
+        )
+
+    def write(self) -> None:
+        path = record_path(self.home)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Renamed into place: a reader never sees half of it.
+        part = path.with_suffix(".part")
+        part.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        part.replace(path)
+
+
+def record_path(home: Path) -> Path:
+    return home / "stack.json"
+
+
+def read_record(home: Path) -> StackRecord | None:
+    """The record in this home, or None where nothing is up. An unreadable one counts as none: it is written anew."""
+    try:
+        return StackRecord.model_validate(json.loads(record_path(home).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
+
+
+def load_settings() -> Settings:
+    """Settings from the environment, with the addresses of the stack that is up in this folder."""
+    settings = Settings.load()
+    record = read_record(settings.home)
+    return record.applied_to(settings) if record else settings
+
+
+def port_of(address: str) -> int:
+    """The port of a URL or of a ``tcp://`` address."""
+    parts = urlsplit(address)
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def host_of(address: str) -> str:
+    return urlsplit(address).hostname or ""
+
+
+def is_local(address: str) -> bool:
+    """Whether the stack has to start what answers there: an address elsewhere is somebody else's."""
+    return host_of(address) in {"127.0.0.1", "localhost", "::1"}

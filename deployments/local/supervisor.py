@@ -1,0 +1,221 @@
+"""Supervisord of one stack: its configuration, its start, and the few calls made to it.
+
+It restarts what dies, rotates logs, and answers XML-RPC on a Unix socket. Every service runs under `deployments.guard`.
+"""
+
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from xmlrpc.client import Error as RpcError
+from xmlrpc.client import Fault, ServerProxy
+
+from deployments import guard
+from deployments.errors import ServiceFailedError
+from deployments.local.services import Service
+
+# Linux allows 107 bytes; supervisord first binds to the path with its process id appended.
+_SOCKET_PATH_MAX = 107 - len(".4194304")
+_STOP_SECONDS = 10.0
+
+_HEAD = """\
+[supervisord]
+nodaemon = true
+silent = true
+logfile = {logs}/supervisord.log
+logfile_maxbytes = 5MB
+logfile_backups = 1
+pidfile = {run}/supervisord.pid
+childlogdir = {logs}
+identifier = sluice
+{user}
+[unix_http_server]
+file = {socket}
+chmod = 0700
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+"""
+
+_PROGRAM = """
+[program:{name}]
+command = {command}
+directory = {root}
+autorestart = true
+startsecs = 2
+startretries = 4
+stopwaitsecs = {stop}
+redirect_stderr = true
+stdout_logfile = {log}
+stdout_logfile_maxbytes = 10MB
+stdout_logfile_backups = 3
+"""
+
+
+@dataclass(frozen=True)
+class ProcessState:
+    """What supervisord knows of one service. ``started`` is in seconds of the epoch."""
+
+    name: str
+    state: str
+    started: int
+    pid: int
+    problem: str
+
+
+@dataclass(frozen=True)
+class Supervisor:
+    """Supervisord of the stack that lives in ``home`` and runs in the folder ``root``."""
+
+    home: Path
+    root: Path
+
+    @property
+    def run_dir(self) -> Path:
+        return self.home / "run"
+
+    @property
+    def log_dir(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def socket(self) -> Path:
+        return socket_path(self.run_dir)
+
+    def log(self, service: str) -> Path:
+        return self.log_dir / f"{service}.log"
+
+    def configure(self, services: Sequence[Service], environment: Mapping[str, str]) -> Path:
+        """Write supervisord's configuration and one file a service for its guard."""
+        for folder in (self.run_dir, self.log_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.run_dir.chmod(0o700)
+        user = "user = root" if os.geteuid() == 0 else ""  # silences a warning; it is who we are already
+        parts = [
+            _HEAD.format(
+                run=_escaped(self.run_dir), logs=_escaped(self.log_dir), socket=_escaped(self.socket), user=user
+            )
+        ]
+        for service in services:
+            spec = self.run_dir / f"{service.name}.json"
+            spec.write_text(json.dumps(self._spec(service, environment), indent=2), encoding="utf-8")
+            command = (sys.executable, "-I", "-S", guard.__file__, str(spec))
+            parts.append(
+                _PROGRAM.format(
+                    name=service.name,
+                    command=_escaped(shlex.join(command)),
+                    root=_escaped(self.root),
+                    stop=int(2 * _STOP_SECONDS) + 5,
+                    log=_escaped(self.log(service.name)),
+                )
+            )
+        path = self.run_dir / "supervisord.conf"
+        path.write_text("".join(parts), encoding="utf-8")
+        return path
+
+    def _spec(self, service: Service, environment: Mapping[str, str]) -> dict[str, Any]:
+        return {
+            "command": service.command,
+            "env": {**environment, **service.env},
+            "cwd": str(self.root),
+            "wait_for": service.wait_for,
+            "grace": _STOP_SECONDS,
+            "marker": f"{self.home}:{service.name}",
+            "parent_pidfile": str(self.run_dir / "supervisord.pid"),
+        }
+
+    def start(self, configuration: Path) -> int:
+        """Start supervisord in a session of its own and wait until it answers. Its process id."""
+        output = self.log("supervisord")
+        with output.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd=self.root,
+            )
+        for _ in range(200):
+            if self.alive():
+                return process.pid
+            if process.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise ServiceFailedError(service="supervisor", problem="did not start", log=output, tail=tail(output))
+
+    def alive(self) -> bool:
+        """Whether supervisord answers."""
+        try:
+            return bool(self._call("getState")["statename"])
+        except (OSError, RpcError):
+            return False
+
+    def states(self) -> dict[str, ProcessState]:
+        """All services by name; empty when supervisord does not answer."""
+        try:
+            infos = self._call("getAllProcessInfo")
+        except (OSError, RpcError):
+            return {}
+        return {
+            info["name"]: ProcessState(info["name"], info["statename"], info["start"], info["pid"], info["spawnerr"])
+            for info in infos
+        }
+
+    def stop_all(self, first: Sequence[str] = ()) -> None:
+        """Stop ``first`` one after the other, the rest side by side, then supervisord, and wait for its end."""
+        import psutil
+
+        try:
+            supervisord = psutil.Process(self._call("getPID"))
+            for name in first:
+                with suppress(Fault):  # it is not running
+                    self._call("stopProcess", name, True)
+            self._call("stopAllProcesses", True)
+            self._call("shutdown")
+            supervisord.wait(_STOP_SECONDS)
+        except (OSError, RpcError, psutil.Error):
+            return  # it ended by itself meanwhile; what is left is found by its mark
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        from supervisor.xmlrpc import SupervisorTransport
+
+        transport = SupervisorTransport(None, None, f"unix://{self.socket}")
+        with closing(transport):
+            # The address is not used: the transport holds the socket's path.
+            proxy = ServerProxy("http://127.0.0.1", transport=cast("Any", transport))
+            return getattr(proxy.supervisor, method)(*arguments)
+
+
+def socket_path(run_dir: Path) -> Path:
+    """Where supervisord listens: in the run folder, or in a private temporary one where that path is too long."""
+    path = run_dir / "supervisor.sock"
+    if len(os.fsencode(path)) <= _SOCKET_PATH_MAX:
+        return path
+    key = hashlib.sha256(os.fsencode(run_dir)).hexdigest()[:12]
+    folder = Path(tempfile.gettempdir()) / f"sluice-{os.getuid()}-{key}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise PermissionError(f"{folder} belongs to another user; set TMPDIR to a folder of your own")
+    return folder / "supervisor.sock"
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """The last lines of a log, for a message."""
+    try:
+        return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+    except OSError:
+        return "(nothing yet)"
+
+
+def _escaped(value: object) -> str:
+    return str(value).replace("%", "%%")

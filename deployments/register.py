@@ -1,0 +1,107 @@
+"""What a Prefect server has to know before runs can start: the work pool, the limits, the deployments, the automation.
+
+Everything is written by name and can be written again.
+"""
+
+import asyncio
+import shlex
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deployments.deployment import Deployment, deployments_of, installed_configs
+from sluice.settings import Settings
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import PrefectClient
+
+_SERVER_SECONDS = 120  # for a server that is just starting
+
+
+def register(settings: Settings, root: Path | None = None) -> list[Deployment]:
+    """Register the deployments of all installed use cases, and what they need. ``PREFECT_API_URL`` must be set.
+
+    Args:
+        root: the folder that runs start in.
+    """
+    deployments = deployments_of(installed_configs(), pool=settings.prefect.pool)
+    asyncio.run(_register(settings.prefect.pool, deployments, root or Path.cwd()))
+    return deployments
+
+
+async def _register(pool: str, deployments: list[Deployment], root: Path) -> None:
+    from prefect.client.orchestration import get_client
+
+    from deployments.zombies import ensure_automation
+
+    async with get_client() as client:
+        async with asyncio.timeout(_SERVER_SECONDS):
+            while await client.api_healthcheck() is not None:
+                await asyncio.sleep(0.1)
+        await _ensure_pool(client, pool, root)
+        for name, limit in global_limits(deployments).items():
+            await client.upsert_global_concurrency_limit_by_name(name, limit)
+        for deployment in deployments:
+            await _apply(client, deployment)
+        await ensure_automation(client)
+
+
+def global_limits(deployments: Iterable[Deployment]) -> dict[str, int]:
+    """Global concurrency limits that the flows take: one run at a time may write a use case's tables and models."""
+    return {f"use-case:{deployment.name}": 1 for deployment in deployments}
+
+
+async def _ensure_pool(client: "PrefectClient", name: str, root: Path) -> None:
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.workers.process import ProcessWorker
+
+    template = ProcessWorker.get_default_base_job_template()
+    variables = template["variables"]["properties"]
+    # Given a command, Prefect runs it as it is; otherwise it starts a second interpreter first, to work out where the
+    # flow's code is. Ours is installed. It costs a run more than a second.
+    variables["command"]["default"] = shlex.join([sys.executable, "-m", "prefect.engine"])
+    variables["working_dir"]["default"] = str(root)
+    pool = WorkPoolCreate(name=name, type="process", base_job_template=template, description="Runs on this machine.")
+    await client.create_work_pool(pool, overwrite=True)
+
+
+async def _apply(client: "PrefectClient", deployment: Deployment) -> None:
+    from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
+    from prefect.flows import load_flow_from_entrypoint
+    from prefect.utilities.callables import parameter_schema
+
+    flow: Any = load_flow_from_entrypoint(deployment.entrypoint, use_placeholder_flow=False)
+    await client.create_deployment(
+        flow_id=await client.create_flow(flow),
+        name=deployment.name,
+        entrypoint=deployment.entrypoint,
+        description=deployment.description,
+        parameters=deployment.parameters,
+        parameter_openapi_schema=parameter_schema(flow).model_dump(),
+        enforce_parameter_schema=True,
+        tags=deployment.tags,
+        schedules=[_schedule(schedule) for schedule in deployment.schedules],
+        concurrency_limit=deployment.concurrency_limit,
+        concurrency_options=ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
+        if deployment.concurrency_limit
+        else None,
+        work_pool_name=deployment.pool,
+        job_variables=deployment.job_variables,
+        pull_steps=[],
+    )
+
+
+def _schedule(schedule: dict[str, Any]) -> Any:
+    from datetime import timedelta
+
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
+
+    zone = schedule["timezone"]
+    when = (
+        CronSchedule(cron=schedule["cron"], timezone=zone)
+        if "cron" in schedule
+        else IntervalSchedule(interval=timedelta(seconds=schedule["interval"]), timezone=zone)
+    )
+    return DeploymentScheduleCreate(schedule=when, active=schedule["active"])

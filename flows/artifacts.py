@@ -1,0 +1,89 @@
+"""What a person wants to read of a run, as Prefect artifacts. Each is a task, so that it is retried and timed alone."""
+
+import base64
+import math
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+
+from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
+
+from flows.plan import StagePlan
+from flows.stage import stage_task
+from sluice.references import ModelRef, TableRef
+
+Scores = Mapping[str, float]
+
+
+def _key(kind: str, plan: StagePlan) -> str:
+    """Artifact keys are lower case letters, digits and dashes."""
+    return f"{kind}-{plan.stage}-{plan.use_case}".replace("_", "-")
+
+
+@stage_task(cached=False, name="profile")
+def publish_profile(plan: StagePlan, ref: TableRef, details: dict[str, Any]) -> None:
+    """Rows, columns, nulls and ranges of the version that a stage wrote, and what ingest refused."""
+    from flows.platform import platform
+    from flows.profile import profile
+
+    create_table_artifact(
+        table=profile(platform().lake.dataset(ref)),
+        key=_key("profile", plan),
+        description=f"**{ref}**" + "".join(f", {name} {value}" for name, value in details.items()),
+    )
+
+
+@stage_task(cached=False, name="describe")
+def publish_training(plan: StagePlan, ref: ModelRef, chosen: dict[str, Any]) -> None:
+    """The registered version, what it was trained on, and the parameters that were chosen."""
+    lines = [f"# {ref}", f"Trained on `{plan.inputs['features']}`.", "", "| parameter | value |", "| --- | --- |"]
+    lines += [f"| {name} | {value} |" for name, value in chosen.items()]
+    create_markdown_artifact("\n".join(lines), key=_key("model", plan))
+
+
+@stage_task(cached=False, name="compare")
+def publish_comparison(plan: StagePlan, challenger: Scores, champion: Scores | None, baseline: Scores | None) -> None:
+    """The metrics side by side, as a table and as a plot."""
+    columns = {"challenger": challenger, "champion": champion, "baseline": baseline}
+    rows = [
+        {"metric": metric} | {name: _round(scores, metric) for name, scores in columns.items()}
+        for metric in sorted(challenger)
+    ]
+    create_table_artifact(table=rows, key=_key("metrics", plan), description="On the same held-out rows")
+    create_image_artifact(
+        image_url=_plot({name: scores for name, scores in columns.items() if scores}),
+        key=_key("plot", plan),
+        description="Metrics on the hold-out",
+    )
+
+
+@stage_task(cached=False, name="verdict")
+def publish_verdict(plan: StagePlan, details: dict[str, Any]) -> None:
+    """What the gate decided, with a reason a threshold."""
+    outcome = "promoted to champion" if details["promoted"] else "not promoted"
+    lines = [f"# {plan.use_case}@{plan.inputs['challenger']} was {outcome}", ""]
+    lines += [f"- {reason}" for reason in details["reasons"]]
+    create_markdown_artifact("\n".join(lines), key=_key("verdict", plan))
+
+
+def _round(scores: Scores | None, metric: str) -> float | None:
+    value = math.nan if scores is None else scores.get(metric, math.nan)
+    return None if math.isnan(value) else round(value, 4)
+
+
+def _plot(columns: Mapping[str, Scores]) -> str:
+    """A bar a metric and model, as a data address: the artifact needs no file server."""
+    from matplotlib.figure import Figure
+
+    metrics = sorted({metric for scores in columns.values() for metric in scores if scores[metric] <= 1})
+    figure = Figure(figsize=(8, 0.5 + 0.45 * len(metrics)), layout="tight")
+    axes = figure.subplots()
+    for index, (name, scores) in enumerate(columns.items()):
+        offsets = [position + 0.25 * (index - 1) for position in range(len(metrics))]
+        axes.barh(offsets, [scores.get(metric, math.nan) for metric in metrics], height=0.25, label=name)
+    axes.set_yticks(range(len(metrics)), metrics)
+    axes.invert_yaxis()
+    axes.legend()
+    image = BytesIO()
+    figure.savefig(image, format="png", dpi=80)
+    return "data:image/png;base64," + base64.b64encode(image.getvalue()).decode()

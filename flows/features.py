@@ -1,0 +1,52 @@
+"""features: ``raw/<use case>`` -> ``features/<use case>``."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from flows.artifacts import publish_profile
+from flows.begin import begin
+from flows.plan import StagePlan
+from flows.stage import StageResult, finish, stage_flow, stage_task, submit
+from sluice.references import TableRef
+
+if TYPE_CHECKING:
+    from sluice.dataset import Dataset
+
+
+@stage_flow
+def features(use_case: str, params: dict[str, Any] | None = None, raw_version: int | None = None) -> StageResult:
+    """Compute the features of one version of the raw table (the latest, if none is named)."""
+    plan = begin("features", use_case, params, resolve, raw_version=raw_version)
+    built = submit(build, plan)
+    written = submit(write, plan, built)
+    skipped = finish(built, written)
+    ref: TableRef = written.result()
+    finish(submit(publish_profile, plan, ref, {}))
+    return StageResult(stage="features", ref=ref, skipped=skipped)
+
+
+def resolve(use_case: str, given: Mapping[str, Any]) -> dict[str, str]:
+    from flows.steps import table_input
+
+    return {"raw": table_input(f"raw/{use_case}", given.get("raw_version"))}
+
+
+@stage_task(name="build")
+def build(plan: StagePlan) -> "Dataset":
+    """The use case's build_features, partition by partition on the cluster; files are written, not committed."""
+    from flows.steps import compute, dataset, load
+
+    use_case, params = load(plan)
+    built: Dataset = use_case.steps.build_features(
+        dataset(plan.inputs["raw"]), params, compute(f"features/{plan.use_case}")
+    )
+    return built
+
+
+@stage_task(name="write")
+def write(plan: StagePlan, built: "Dataset") -> TableRef:
+    """Commit the features as a version of their own, which names the raw version it came from."""
+    from flows.platform import platform
+
+    metadata = {"sluice.raw": plan.inputs["raw"]}
+    return platform().lake.commit(built, key=f"features-{plan.key}", mode="overwrite", metadata=metadata)

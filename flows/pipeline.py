@@ -1,0 +1,94 @@
+"""pipeline: ingest, features, train, evaluate, each as a deployment run of its own."""
+
+import time
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.deployments import run_deployment
+from prefect.client.schemas.objects import State
+from pydantic import BaseModel, ConfigDict
+
+from flows.evaluate import evaluate
+from flows.features import features
+from flows.ingest import ingest
+from flows.stage import StageResult, one_line_failure
+from flows.train import train
+from sluice.errors import StageFailedError
+
+_POLL_SECONDS = 0.25
+
+
+class StageOutcome(BaseModel):
+    """One stage of a pipeline run, as the end table shows it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stage: str
+    run_id: str
+    seconds: float
+    result: StageResult
+
+
+class PipelineResult(BaseModel):
+    """Every stage in order; the last one's details hold the metrics and the gate's verdict."""
+
+    model_config = ConfigDict(frozen=True)
+
+    use_case: str
+    stages: tuple[StageOutcome, ...]
+
+
+@flow(name="pipeline", flow_run_name="pipeline-{use_case}", persist_result=True)
+def pipeline(
+    use_case: str, params: dict[str, Any] | None = None, inline: bool = False
+) -> "PipelineResult | State[Any]":
+    """From source to champion. Each stage gets the exact version that the one before it wrote.
+
+    Stages that are finished are skipped, so running it again after a failure goes on from the stage that failed.
+
+    Args:
+        inline: run the stages as subflows in this process, for debugging.
+    """
+    outcomes: list[StageOutcome] = []
+
+    def stage(name: str, **given: Any) -> StageResult:
+        started = time.monotonic()
+        run = _inline if inline else _deployed
+        run_id, result = run(name, {"use_case": use_case, "params": params, **given})
+        outcomes.append(StageOutcome(stage=name, run_id=run_id, seconds=time.monotonic() - started, result=result))
+        get_run_logger().info(f"{name}: {result.ref}{' (unchanged, skipped)' if result.skipped else ''}")
+        return result
+
+    with one_line_failure() as failed:
+        raw = stage("ingest")
+        built = stage("features", raw_version=raw.ref.version)
+        model = stage("train", features_version=built.ref.version)
+        stage("evaluate", features_version=built.ref.version, model_version=model.ref.version)
+        return PipelineResult(use_case=use_case, stages=tuple(outcomes))
+    return failed[0]
+
+
+def _deployed(name: str, parameters: dict[str, Any]) -> tuple[str, StageResult]:
+    """On Kubernetes this is a pod of its own."""
+    run: Any = run_deployment(f"{name}/{parameters['use_case']}", parameters=parameters, poll_interval=_POLL_SECONDS)
+    return str(run.id), _result(name, parameters["use_case"], str(run.id), run.state)
+
+
+def _inline(name: str, parameters: dict[str, Any]) -> tuple[str, StageResult]:
+    stages: dict[str, Any] = {"ingest": ingest, "features": features, "train": train, "evaluate": evaluate}
+    state = stages[name](**parameters, return_state=True)
+    run_id = str(state.state_details.flow_run_id)
+    return run_id, _result(name, parameters["use_case"], run_id, state)
+
+
+def _result(name: str, use_case: str, run_id: str, state: "State[Any]") -> StageResult:
+    if not state.is_completed():
+        raise StageFailedError(
+            stage=name,
+            use_case=use_case,
+            state=state.name,
+            message=state.message or "It gave no reason.",
+            run_id=run_id,
+        )
+    result: StageResult = state.result()
+    return result

@@ -1,0 +1,89 @@
+"""The task runner of every stage: prefect-dask's, made when a run starts and not at import, and never hanging.
+
+prefect-dask's future swallows the death of a worker and leaves the task run Running for ever (prefect#21638); a
+runner that is made at import makes every worker that imports the module build a cluster (prefect#15260).
+"""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import distributed
+from distributed.scheduler import KilledWorker
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import RunInput, State
+from prefect.states import Crashed
+from prefect.tasks import Task
+from prefect_dask import DaskTaskRunner
+from prefect_dask.task_runners import PrefectDaskFuture
+
+from sluice.errors import WorkerLostError
+from sluice.settings import Settings
+
+_POLL_SECONDS = 5.0
+_NO_WORKER_SECONDS = 60.0
+
+
+class ClusterFuture(PrefectDaskFuture[Any]):
+    """A future that ends when its worker died: the task run becomes Crashed, and says why."""
+
+    task_name = "a task"
+
+    def wait(self, timeout: float | None = None) -> None:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        workers_seen = time.monotonic()
+        while self._final_state is None:
+            try:
+                remaining = _POLL_SECONDS if deadline is None else min(_POLL_SECONDS, deadline - time.monotonic())
+                result = self._wrapped_future.result(timeout=max(remaining, 0))
+            except distributed.TimeoutError:
+                if deadline is not None and time.monotonic() >= deadline:
+                    return
+                if self._wrapped_future.client.scheduler_info(n_workers=1)["workers"]:
+                    workers_seen = time.monotonic()
+                elif time.monotonic() - workers_seen > _NO_WORKER_SECONDS:
+                    self._crash(f"the cluster has had no worker for {_NO_WORKER_SECONDS:.0f} s")
+            except (KilledWorker, distributed.CancelledError, OSError) as error:
+                self._crash(str(error) or type(error).__name__)
+            else:
+                self._final_state = result if isinstance(result, State) else None
+                return
+
+    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> Any:
+        self.wait(timeout)
+        return super().result(timeout=timeout, raise_on_failure=raise_on_failure)
+
+    def _crash(self, problem: str) -> None:
+        self._final_state = Crashed(message=str(WorkerLostError(task=self.task_name, problem=problem)))
+        with get_client(sync_client=True) as client:
+            client.set_task_run_state(self.task_run_id, self._final_state, force=True)
+
+
+class ClusterTaskRunner(DaskTaskRunner):
+    """Connects to the scheduler that the settings name, or makes a cluster of local processes for this run."""
+
+    def __enter__(self) -> "ClusterTaskRunner":
+        dask = Settings.load().dask
+        if dask.address:
+            self.address = dask.address
+        else:
+            self.cluster_kwargs = {
+                "n_workers": dask.workers,
+                "threads_per_worker": dask.threads,
+                "memory_limit": dask.memory_limit,
+                "dashboard_address": None,
+            }
+        super().__enter__()
+        return self
+
+    def submit(  # type: ignore[override]  # one signature instead of two overloads for async and sync tasks
+        self,
+        task: "Task[Any, Any]",
+        parameters: dict[str, Any],
+        wait_for: Iterable[Any] | None = None,
+        dependencies: dict[str, set[RunInput]] | None = None,
+    ) -> ClusterFuture:
+        future = super().submit(task, parameters, wait_for, dependencies)
+        mine = ClusterFuture(wrapped_future=future.wrapped_future, task_run_id=future.task_run_id)
+        mine.task_name = task.name
+        return mine

@@ -1,0 +1,40 @@
+"""A plan's use case and parameters, and the compute a step gets, as they are needed inside a task on a worker."""
+
+from pydantic import BaseModel
+
+from flows.cluster import DaskCompute
+from flows.plan import StagePlan
+from flows.platform import platform
+from flows.run_log import forward
+from sluice.dataset import Dataset
+from sluice.references import TableRef
+from sluice.use_case import UseCase, load_use_case
+
+
+def load(plan: StagePlan) -> tuple[UseCase, BaseModel]:
+    """The use case and its validated parameters."""
+    forward()
+    use_case = load_use_case(plan.use_case)
+    return use_case, use_case.steps.Params.model_validate(plan.params)
+
+
+def compute(table: str) -> DaskCompute:
+    """The cluster, writing new files into ``table``'s folder."""
+    return DaskCompute(platform().lake.staging(table))
+
+
+def dataset(reference: str) -> Dataset:
+    """The dataset that a plan's input names, such as ``raw/movies@3``."""
+    table, version = reference.rsplit("@", 1)
+    return platform().lake.dataset(TableRef(table=table, version=int(version)))
+
+
+def table_input(table: str, version: int | None) -> str:
+    """A plan's input: the given version, or the latest.
+
+    Raises:
+        TableNotFoundError, VersionNotFoundError: with what to run first, or which versions there are.
+    """
+    lake = platform().lake
+    ref = TableRef(table=table, version=version) if version is not None else lake.latest_or_raise(table)
+    return str(lake.dataset(ref).ref)

@@ -1,0 +1,1 @@
+"""Logging and metrics for every process of Sluice, and the rules, dashboards and runbooks that read them."""

@@ -1,0 +1,149 @@
+"""One sink for every log line of a process: loguru's own records and the standard library's."""
+
+import logging
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from observability.log_line import JsonLine
+from observability.redaction import Redactor
+from sluice.settings import Settings
+
+if TYPE_CHECKING:
+    from loguru import FormatFunction, Message, Record
+
+# Libraries that log each request or each retry at INFO.
+QUIET = ("alembic", "botocore", "httpcore", "httpx", "urllib3")
+# What Prefect puts on the records of a run, and what `logger.contextualize` uses in our own code.
+CONTEXT = ("flow_run_id", "task_run_id", "deployment")
+LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
+LOGURU_DEFAULT_SINK = 0
+
+_sink: int | None = None
+
+
+def configure_logging(settings: Settings, *, service: str) -> None:
+    """Send every log line of this process to standard error: JSON, or text on a terminal.
+
+    Call it again whenever a library has configured its own logging since; it leaves one sink and
+    one interception however often it is called. Handlers that write elsewhere than to the console
+    stay, so Prefect's run logs still reach its API.
+    """
+    redactor = Redactor(settings)
+    _replace_sink(settings, service, redactor)
+    _intercept_standard_logging(settings.log_level)
+
+
+def _replace_sink(settings: Settings, service: str, redactor: Redactor) -> None:
+    global _sink
+    for old in (LOGURU_DEFAULT_SINK, _sink):
+        if old is not None:
+            try:
+                logger.remove(old)
+            except ValueError:
+                pass  # removed by an earlier call, or by a test
+    # Values of local variables may be secrets or personal data, so only a developer sees them.
+    diagnose = settings.env == "development"
+    if _wants_json(settings):
+        line = JsonLine(service=service, version=_version(), env=settings.env, redactor=redactor)
+
+        def write_json(message: "Message") -> None:
+            _write(line.render(message.record) + "\n")
+
+        _sink = logger.add(
+            write_json, level=settings.log_level, format=_nothing, diagnose=diagnose, backtrace=False
+        )
+    else:
+
+        def write_text(message: "Message") -> None:
+            _write(redactor.text(message))
+
+        _sink = logger.add(
+            write_text,
+            level=settings.log_level,
+            format=_text_format(),
+            colorize=sys.stderr.isatty(),
+            diagnose=diagnose,
+            backtrace=False,
+        )
+
+
+def _write(text: str) -> None:
+    # Looked up at each line: a stream kept from start-up may be closed by whoever replaced it.
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def _wants_json(settings: Settings) -> bool:
+    if settings.log_format == "auto":
+        return not sys.stderr.isatty()
+    return settings.log_format == "json"
+
+
+def _nothing(record: "Record") -> str:
+    return ""
+
+
+def _text_format() -> "FormatFunction":
+    def text(record: "Record") -> str:
+        extra = " ".join(f"{key}={{extra[{key}]}}" for key in record["extra"] if key.isidentifier())
+        return (
+            "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <8}</level> <cyan>{name}</cyan> "
+            f"<level>{{message}}</level> <dim>{extra}</dim>\n{{exception}}"
+        )
+
+    return text
+
+
+def _version() -> str:
+    try:
+        return version("sluice")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+class InterceptHandler(logging.Handler):
+    """Passes a standard-library record on to loguru under its own logger's name."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._pass_on(record)
+        except Exception:
+            self.handleError(record)
+
+    def _pass_on(self, record: logging.LogRecord) -> None:
+        def origin(line: "Record") -> None:
+            line.update(name=record.name, function=record.funcName, line=record.lineno)
+
+        context = {key: getattr(record, key) for key in CONTEXT if hasattr(record, key)}
+        level = record.levelname if record.levelname in LEVELS else record.levelno
+        exception = record.exc_info if record.exc_info and record.exc_info[1] else None
+        # No arguments are given, so braces within the message are left alone.
+        logger.patch(origin).bind(**context).opt(exception=exception).log(level, record.getMessage())
+
+
+def _intercept_standard_logging(level: str) -> None:
+    root = logging.getLogger()
+    named = [logging.getLogger(name) for name in list(root.manager.loggerDict)]
+    for each in (root, *named):
+        silenced = [handler for handler in each.handlers if _writes_to_console(handler)]
+        for handler in silenced:
+            each.removeHandler(handler)
+        if silenced:
+            each.propagate = True
+    if not any(isinstance(handler, InterceptHandler) for handler in root.handlers):
+        root.addHandler(InterceptHandler())
+    root.setLevel(logging.DEBUG if level == "TRACE" else level)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    logging.captureWarnings(True)
+
+
+def _writes_to_console(handler: logging.Handler) -> bool:
+    if isinstance(handler, logging.FileHandler) or not isinstance(handler, logging.StreamHandler):
+        return False
+    # A StringIO is somebody's capture (pytest's caplog), not a console.
+    return not isinstance(handler.stream, StringIO)

@@ -1,0 +1,71 @@
+"""Secrets out of log lines, whoever logged them: a driver's exception may quote a whole connection string."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel, SecretStr
+
+MASK = "**********"
+# Storage options are all secret by type, "true" and "eu" among them; masking such words would
+# make every other line unreadable and hide nothing.
+SHORTEST = 6
+
+
+class Redactor:
+    """Replaces each secret of a settings object wherever it stands in a text."""
+
+    def __init__(self, settings: BaseModel) -> None:
+        found = {secret for secret in secrets_of(settings) if len(secret) >= SHORTEST}
+        # The longest first: a connection string goes as a whole, before the password within it.
+        self._secrets = sorted(found, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        for secret in self._secrets:
+            if secret in text:
+                text = text.replace(secret, MASK)
+        return text
+
+    def value(self, value: Any) -> Any:
+        """A copy of a JSON-like value with every string in it redacted; dictionary keys stay."""
+        match value:
+            case str():
+                return self.text(value)
+            case dict():
+                return {key: self.value(item) for key, item in value.items()}
+            case list() | tuple():
+                return [self.value(item) for item in value]
+            case None | bool() | int() | float():
+                return value
+            case _:
+                return self.text(str(value))
+
+
+def secrets_of(value: Any) -> Iterator[str]:
+    """Every secret within settings: `SecretStr` fields, and the passwords inside addresses."""
+    match value:
+        case SecretStr():
+            yield value.get_secret_value()
+            yield from _passwords(value.get_secret_value())
+        case str():
+            yield from _passwords(value)
+        case BaseModel():
+            for name in type(value).model_fields:
+                yield from secrets_of(getattr(value, name))
+        case dict():
+            for item in value.values():
+                yield from secrets_of(item)
+        case list() | tuple():
+            for item in value:
+                yield from secrets_of(item)
+
+
+def _passwords(address: str) -> Iterator[str]:
+    """The password in ``scheme://user:password@host``, as written and as the driver sees it."""
+    try:
+        password = urlsplit(address).password
+    except ValueError:
+        return
+    if password:
+        yield password
+        yield unquote(password)

@@ -1,0 +1,1 @@
+"""The prediction service: whatever the registry calls champion, over HTTP."""

@@ -1,0 +1,30 @@
+"""``python -m serving``: one process of the service, on the address that the settings give."""
+
+import uvicorn
+
+from sluice.settings import Settings
+
+# Requests that were accepted before SIGTERM get this long to finish. Kubernetes' default grace
+# period is 30 s, and the process must be gone before it ends.
+DRAIN_SECONDS = 25
+
+
+def main() -> None:
+    """Serve until SIGTERM or Ctrl-C, then finish the requests under way."""
+    settings = Settings.load()
+    uvicorn.run(
+        "serving.app:create_app",
+        factory=True,
+        host=settings.serving.host,
+        port=settings.serving.port,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,  # ours is in place when the app is made
+        access_log=False,  # the metrics count requests; a line each would cost more than the answer
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+"""Sluice's kernel: what every room shares. It imports no Prefect, Dask or FastAPI."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,111 @@
+"""A dataset: a handle on one version of a table, light enough to travel to a worker.
+
+It names Parquet files and a row filter, never holds rows. Between stages travels only the `TableRef` it came from.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from io import BytesIO
+
+import polars as pl
+
+from sluice.references import TableRef
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One Parquet file: its path below the table's folder, its rows and its size in bytes."""
+
+    path: str
+    rows: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Some files of a dataset, read together by one task."""
+
+    uri: str
+    files: tuple[DataFile, ...]
+    predicate: str | None = None
+    storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def rows(self) -> int:
+        """Rows of the files, before the filter."""
+        return sum(file.rows for file in self.files)
+
+    def scan(self) -> pl.LazyFrame:
+        paths = [f"{self.uri}/{file.path}" for file in self.files]
+        frame = pl.scan_parquet(paths, storage_options=dict(self.storage_options) or None)
+        return frame if self.predicate is None else frame.filter(_expression(self.predicate))
+
+    def read(self) -> pl.DataFrame:
+        return self.scan().collect()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A version of a table (``version`` set), or files that are written but not yet committed (``version`` None).
+
+    Attributes:
+        uri: the table's folder or object store prefix.
+        table: its name in the lake, such as ``features/movies``.
+        predicate: a serialised Polars expression that every read applies.
+    """
+
+    uri: str
+    table: str
+    version: int | None
+    files: tuple[DataFile, ...]
+    predicate: str | None = None
+    storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def ref(self) -> TableRef:
+        if self.version is None:
+            raise ValueError(f"{self.table}: these files are not committed, so they have no version")
+        return TableRef(table=self.table, version=self.version)
+
+    @property
+    def file_rows(self) -> int:
+        """Rows of the files, before the filter: free to ask."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def rows(self) -> int:
+        """Rows that a read gives."""
+        return self.file_rows if self.predicate is None else self.scan().select(pl.len()).collect().item()
+
+    @property
+    def schema(self) -> pl.Schema:
+        return self.scan().collect_schema()
+
+    def _partition(self, files: Iterable[DataFile]) -> Partition:
+        return Partition(self.uri, tuple(files), self.predicate, self.storage_options)
+
+    def scan(self) -> pl.LazyFrame:
+        if not self.files:
+            raise ValueError(f"{self.table} has no rows in this version, so it has no schema either")
+        return self._partition(self.files).scan()
+
+    def read(self) -> pl.DataFrame:
+        return self.scan().collect()
+
+    def partitions(self, min_rows: int = 100_000) -> list[Partition]:
+        """Group neighbouring files until a group has ``min_rows`` rows, so that many small files make few tasks."""
+        groups: list[list[DataFile]] = [[]]
+        for file in self.files:
+            if sum(f.rows for f in groups[-1]) >= min_rows:
+                groups.append([])
+            groups[-1].append(file)
+        return [self._partition(group) for group in groups if group]
+
+    def where(self, predicate: pl.Expr) -> "Dataset":
+        """The rows for which ``predicate`` (and any earlier one) holds."""
+        both = predicate if self.predicate is None else _expression(self.predicate) & predicate
+        return replace(self, predicate=both.meta.serialize(format="json"))
+
+
+def _expression(serialised: str) -> pl.Expr:
+    return pl.Expr.deserialize(BytesIO(serialised.encode()), format="json")

@@ -1,0 +1,211 @@
+"""Every error Sluice raises on purpose: data in fields, text in ``__str__``.
+
+``status`` is the HTTP status a service answers with; the translation itself lives in one place, `serving.errors`.
+"""
+
+from typing import Any, ClassVar
+
+
+class SluiceError(Exception):
+    """Base of all. Keyword arguments become attributes and fill ``template``."""
+
+    status: ClassVar[int] = 500
+    template: ClassVar[str] = "Something went wrong."
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(fields)
+        self.fields = fields
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["fields"][name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__} has no field {name!r}") from None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions travel from Dask workers by pickle, which would call __init__ with positional arguments.
+        return (_rebuild, (type(self), self.fields))
+
+    def __str__(self) -> str:
+        return self.template.format(**self.fields)
+
+    def __repr__(self) -> str:
+        # What engines print of an exception must be the sentence, not a dictionary.
+        return f"{type(self).__name__}: {self}"
+
+
+def _rebuild(cls: type[SluiceError], fields: dict[str, Any]) -> SluiceError:
+    return cls(**fields)
+
+
+class SettingsInvalidError(SluiceError):
+    """Fields: variable, problem."""
+
+    template = "{variable}: {problem}. Set it in the environment, for example: export {variable}=…"
+
+
+class UseCaseNotFoundError(SluiceError):
+    """Fields: name, known."""
+
+    status = 404
+    template = (
+        "There is no use case {name!r}. Installed: {known}. A use case is a package registered in the entry-point "
+        "group 'sluice.use_cases'; after adding one, install its package."
+    )
+
+
+class UseCaseInvalidError(SluiceError):
+    """Fields: path, problem."""
+
+    status = 422
+    template = "{path}: {problem}"
+
+
+class TableNotFoundError(SluiceError):
+    """Fields: table, hint."""
+
+    status = 404
+    template = "The table {table!r} has no version yet. {hint}"
+
+
+class VersionNotFoundError(SluiceError):
+    """Fields: table, version, known."""
+
+    status = 404
+    template = "The table {table!r} has no version {version}. It has {known}."
+
+
+class TableWriteConflictError(SluiceError):
+    """Fields: table, attempts."""
+
+    status = 409
+    template = "{table!r} was written by others {attempts} times while this write tried to commit. Run it again."
+
+
+class TableSchemaChangedError(SluiceError):
+    """Fields: table, changes."""
+
+    status = 409
+    template = (
+        "{table!r} has other columns than the rows to append ({changes}). Nothing was written. Change the use case's "
+        "ingest so that it keeps the columns, or write a new table."
+    )
+
+
+class QuarantineExceededError(SluiceError):
+    """Fields: table, quarantined, rows, share, max_share, reasons."""
+
+    status = 422
+    template = (
+        "{quarantined} of {rows} rows ({share:.2%}) of {table!r} were refused, more than the {max_share:.2%} that "
+        "quarantine.max_share in use_case.yaml allows. Reasons: {reasons}. Nothing was written to {table!r}; the "
+        "refused rows are in the quarantine table."
+    )
+
+
+class SourceUnavailableError(SluiceError):
+    """Fields: source, problem, hint."""
+
+    status = 503
+    template = "The source {source} cannot be read: {problem}. {hint}"
+
+
+class ModelNotFoundError(SluiceError):
+    """Fields: name, wanted (an alias or version, or ''), hint."""
+
+    status = 404
+    template = "There is no model {name!r} {wanted}. {hint}"
+
+
+class ModelSignatureMissingError(SluiceError):
+    """Fields: name, hint."""
+
+    status = 422
+    template = "The model {name!r} has no signature, so its inputs cannot be checked. {hint}"
+
+
+class ModelExampleFailedError(SluiceError):
+    """Fields: name, version, problem."""
+
+    status = 422
+    template = (
+        "{name!r} {version} fails on its own input example: {problem}. It was not put to use. Fix the model's predict "
+        "or its example, and train again."
+    )
+
+
+class DocumentDuplicateError(SluiceError):
+    """Fields: collection, key."""
+
+    status = 409
+    template = "The collection {collection!r} already has a document with {key}."
+
+
+class ServiceUnavailableError(SluiceError):
+    """Fields: service, address, hint."""
+
+    status = 503
+    template = "{service} at {address} does not answer. {hint}"
+
+
+class StageFailedError(SluiceError):
+    """Fields: stage, use_case, state, message, run_id."""
+
+    template = (
+        "{stage}/{use_case} ended {state}: {message} Its run is {run_id}; mend the cause and run the pipeline again: "
+        "stages that are finished are skipped."
+    )
+
+
+class WorkerLostError(SluiceError):
+    """Fields: task, problem."""
+
+    status = 503
+    template = (
+        "A Dask worker died while it ran {task!r}: {problem}. If it died of memory, give it more (resources.memory in "
+        "use_case.yaml) or make partitions smaller."
+    )
+
+
+class ModelLoadFailedError(SluiceError):
+    """Fields: name, version, problem."""
+
+    status = 503
+    template = (
+        "{name!r} {version} cannot be loaded: {problem}. Check that its artifacts can be read from here and that the "
+        "packages it was trained with are installed, or move the alias to a version that works."
+    )
+
+
+class ModelLoadingError(SluiceError):
+    """Fields: name, seconds."""
+
+    status = 503
+    template = "{name!r} is still being loaded after {seconds:g} s. Ask again shortly."
+
+
+class InputInvalidError(SluiceError):
+    """Fields: field, problem."""
+
+    status = 422
+    template = "{field}: {problem}"
+
+
+class PayloadInvalidError(SluiceError):
+    """Fields: field, problem. The scoring protocol's answer to a bad body is 400."""
+
+    status = 400
+    template = "{field}: {problem}"
+
+
+class MediaTypeUnsupportedError(SluiceError):
+    """Fields: media_type, supported."""
+
+    status = 415
+    template = "The body's content type is {media_type!r}. Send one of {supported}."
+
+
+class PredictionFailedError(SluiceError):
+    """Fields: name, version, problem."""
+
+    template = "{name!r} {version} failed on a valid input: {problem}"

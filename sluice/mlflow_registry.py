@@ -1,0 +1,208 @@
+"""The model registry on MLflow."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+# MLflow's own retries take minutes when its server is down; the caller (a Prefect task, the service's refresher)
+# retries and says so. Read by MLflow at each request.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+import mlflow
+import requests
+from mlflow.entities import RunStatus
+from mlflow.entities.model_registry import ModelVersion as MlflowVersion
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc import PyFuncModel
+from mlflow.tracking import MlflowClient
+
+from sluice.errors import ModelNotFoundError, ServiceUnavailableError
+from sluice.model_files import download_once
+from sluice.model_flavour import log_model, smoke_test
+from sluice.models import CHALLENGER, ModelVersion
+from sluice.settings import without_credentials
+
+KEY_TAG = "sluice.key"
+
+
+class MlflowRegistry:
+    """`sluice.models.ModelRegistry` over an MLflow tracking server (or database address).
+
+    Args:
+        uri: MLflow's tracking and registry address.
+        cache: folder in which loaded versions are kept.
+    """
+
+    def __init__(self, uri: str, cache: Path) -> None:
+        self._uri = uri
+        self._cache = cache
+        self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise self._unavailable(error) from None
+        except MlflowException as error:
+            if "API request to" in str(error) and "failed" in str(error):
+                raise self._unavailable(error) from None
+            raise
+
+    def _unavailable(self, error: Exception) -> ServiceUnavailableError:
+        hint = f"Start it ('sluice up'), or set SLUICE_MLFLOW__URI ({type(error).__name__})."
+        return ServiceUnavailableError(service="MLflow", address=without_credentials(self._uri), hint=hint)
+
+    def ping(self) -> None:
+        if not self._uri.startswith("http"):
+            return
+        try:
+            requests.get(f"{self._uri}/health", timeout=3).raise_for_status()
+        except requests.RequestException as error:
+            raise self._unavailable(error) from None
+
+    def register(
+        self,
+        model: Any,
+        *,
+        name: str,
+        example: pd.DataFrame,
+        key: str,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+        alias: str = CHALLENGER,
+    ) -> ModelVersion:
+        with self._translated():
+            made = self._with_key(name, key)
+            if made is None:
+                run_id = self._start_run(name, key, params, metrics or {}, tags or {})
+                try:
+                    made = self._log_and_register(model, name, example, key, run_id, tags or {})
+                except BaseException:
+                    self._discard(run_id)
+                    raise
+                self._client.set_terminated(run_id, RunStatus.to_string(RunStatus.FINISHED))
+            self._client.set_registered_model_alias(name, alias, made.version)
+            return self.get(name, version=made.version)
+
+    def _start_run(
+        self, name: str, key: str, params: Mapping[str, Any], metrics: Mapping[str, float], tags: Mapping[str, str]
+    ) -> str:
+        experiment = self._experiment(name)
+        for leftover in self._client.search_runs([experiment], f"tags.`{KEY_TAG}` = '{key}'"):
+            self._discard(leftover.info.run_id)
+        run = self._client.create_run(experiment, tags={KEY_TAG: key, **tags}, run_name=f"{name}-{key[-8:]}")
+        for parameter, value in params.items():
+            self._client.log_param(run.info.run_id, parameter, value)
+        for metric, measured in metrics.items():
+            self._client.log_metric(run.info.run_id, metric, measured)
+        return str(run.info.run_id)
+
+    def _experiment(self, name: str) -> str:
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return str(self._client.create_experiment(name))
+            except MlflowException:  # another run made it meanwhile
+                found = self._client.get_experiment_by_name(name)
+                if found is None:
+                    raise
+        return str(found.experiment_id)
+
+    def _log_and_register(
+        self, model: Any, name: str, example: pd.DataFrame, key: str, run_id: str, tags: Mapping[str, str]
+    ) -> ModelVersion:
+        mlflow.set_tracking_uri(self._uri)
+        mlflow.set_registry_uri(self._uri)
+        with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=run_id, log_system_metrics=False):
+            logged = log_model(model, name, example, Path(folder))
+            smoke_test(logged.model_uri, name, f"(run {run_id})", example)
+        self._create_registered_model(name)
+        version = self._client.create_model_version(
+            name, logged.model_uri, run_id=run_id, tags={KEY_TAG: key, **tags}, model_id=logged.model_id
+        )
+        return _version(version)
+
+    def _create_registered_model(self, name: str) -> None:
+        try:
+            self._client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    def _discard(self, run_id: str) -> None:
+        try:
+            self._client.set_terminated(run_id, RunStatus.to_string(RunStatus.FAILED))
+            self._client.delete_run(run_id)
+        except (MlflowException, requests.RequestException):
+            return  # the next call with this key finds and removes it
+
+    def _with_key(self, name: str, key: str) -> ModelVersion | None:
+        return next((found for found in self.versions(name) if found.tags.get(KEY_TAG) == key), None)
+
+    def find(self, name: str, *, alias: str | None = None, version: str | None = None) -> ModelVersion | None:
+        with self._translated():
+            try:
+                if version is not None:
+                    return _version(self._client.get_model_version(name, version))
+                return _version(self._client.get_model_version_by_alias(name, alias or CHALLENGER))
+            except MlflowException as error:
+                if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                    return None
+                raise
+
+    def get(self, name: str, *, alias: str | None = None, version: str | None = None) -> ModelVersion:
+        found = self.find(name, alias=alias, version=version)
+        if found is None:
+            wanted = f"version {version}" if version else f"with the alias {alias or CHALLENGER!r}"
+            hint = f"'sluice run {name}' trains and registers one."
+            raise ModelNotFoundError(name=name, wanted=wanted, hint=hint)
+        return found
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        with self._translated():
+            found = self._client.search_model_versions(f"name = '{name}'")
+            return sorted((_version(one) for one in found), key=lambda one: int(one.version), reverse=True)
+
+    def load(self, name: str, version: str) -> PyFuncModel:
+        known = self.get(name, version=version)
+        with self._translated():
+            mlflow.set_tracking_uri(self._uri)
+            mlflow.set_registry_uri(self._uri)
+            folder = self._cache / name / f"{version}-{known.run_id[:8]}"
+            model: PyFuncModel = mlflow.pyfunc.load_model(str(download_once(f"models:/{name}/{version}", folder)))
+        return model
+
+    def set_alias(self, name: str, alias: str, version: str) -> None:
+        with self._translated():
+            self._client.set_registered_model_alias(name, alias, version)
+
+    def log_metrics(self, version: ModelVersion, metrics: Mapping[str, float]) -> None:
+        with self._translated():
+            for metric, measured in metrics.items():
+                self._client.log_metric(version.run_id, metric, measured)
+
+    def metrics(self, version: ModelVersion) -> dict[str, float]:
+        with self._translated():
+            return dict(self._client.get_run(version.run_id).data.metrics)
+
+
+def _version(found: MlflowVersion) -> ModelVersion:
+    return ModelVersion(
+        name=found.name,
+        version=str(found.version),
+        run_id=found.run_id or "",
+        aliases=tuple(sorted(found.aliases or ())),
+        tags=dict(found.tags or {}),
+        created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+    )

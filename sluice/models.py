@@ -1,0 +1,88 @@
+"""The model registry port: versions, aliases, and loading by version. MLflow's adapter is `sluice.mlflow_registry`."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from sluice.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow.pyfunc import PyFuncModel
+
+CHALLENGER = "challenger"
+
+
+class ModelVersion(BaseModel):
+    """One registered version, as the registry knows it now."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    name: str
+    version: str
+    run_id: str
+    aliases: tuple[str, ...] = ()
+    tags: dict[str, str] = {}
+    created_at: datetime
+
+
+class ModelRegistry(Protocol):
+    """Every call may raise ServiceUnavailableError, soon: whoever calls decides about trying again."""
+
+    def register(
+        self,
+        model: Any,
+        *,
+        name: str,
+        example: "pd.DataFrame",
+        key: str,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+        alias: str = CHALLENGER,
+    ) -> ModelVersion:
+        """Log a model in a run of its own and register it, once for a ``key``.
+
+        The saved model must give an answer to its own ``example`` before it is registered. What a call that died left
+        behind under the same key is removed.
+
+        Raises:
+            ModelSignatureMissingError: no signature could be inferred from the example.
+            ModelExampleFailedError: the saved model does not answer its example.
+        """
+        ...
+
+    def find(self, name: str, *, alias: str | None = None, version: str | None = None) -> ModelVersion | None: ...
+
+    def get(self, name: str, *, alias: str | None = None, version: str | None = None) -> ModelVersion:
+        """Like `find`.
+
+        Raises:
+            ModelNotFoundError: there is none.
+        """
+        ...
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        """All versions, newest first; empty when there is no such model."""
+        ...
+
+    def load(self, name: str, version: str) -> "PyFuncModel":
+        """The model as it was logged, from this machine's cache when it has been loaded before."""
+        ...
+
+    def set_alias(self, name: str, alias: str, version: str) -> None: ...
+
+    def log_metrics(self, version: ModelVersion, metrics: Mapping[str, float]) -> None: ...
+
+    def metrics(self, version: ModelVersion) -> dict[str, float]: ...
+
+    def ping(self) -> None: ...
+
+
+def open_registry(settings: Settings) -> ModelRegistry:
+    """The registry that the settings name."""
+    from sluice.mlflow_registry import MlflowRegistry
+
+    return MlflowRegistry(settings.mlflow.uri, settings.home / "cache" / "models")

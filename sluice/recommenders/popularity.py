@@ -1,0 +1,38 @@
+"""The popular items for everybody: the baseline, and the fallback for users without a history."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+KIND = "popularity"
+
+
+@dataclass(frozen=True)
+class Popularity:
+    """An item's score is the share of users that interacted with it.
+
+    Attributes:
+        share: float32, shape (items,), each from 0 to 1.
+    """
+
+    share: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, support: NDArray[np.int64], users: int) -> "Popularity":
+        """From the number of users an item and the number of users."""
+        return cls((support / max(users, 1)).astype(np.float32))
+
+    def scores(self, users: NDArray[np.int64], histories: sparse.csr_array) -> NDArray[np.float32]:
+        return np.tile(self.share, (len(users), 1))
+
+    def save(self, path: Path) -> None:
+        np.savez(path, kind=np.array(KIND), share=self.share)
+
+    @classmethod
+    def load(cls, arrays: Any) -> "Popularity":
+        """From what `save` wrote, opened with `numpy.load`."""
+        return cls(arrays["share"])

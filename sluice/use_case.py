@@ -1,0 +1,198 @@
+"""The contract of a use case, its configuration, and how installed ones are found.
+
+A use case is a package with ``use_case.yaml`` and ``steps.py``, registered in the entry-point group
+``sluice.use_cases``. It has no decorator, base class or registration call.
+"""
+
+import difflib
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+import pandera.polars as pa
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sluice.errors import UseCaseInvalidError, UseCaseNotFoundError
+
+GROUP = "sluice.use_cases"
+STEPS = ("ingest", "build_features", "split", "train", "evaluate")
+Flow = Literal["ingest", "features", "train", "evaluate", "pipeline"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Threshold(_Section):
+    """When a metric lets a model through. A bound that is not given does not count."""
+
+    min: float | None = Field(None, description="the challenger must reach this")
+    max: float | None = Field(None, description="the challenger must not exceed this")
+    beat_champion_by: float | None = Field(
+        None, description="challenger minus champion must be at least this; negative allows a loss"
+    )
+    higher_is_better: bool = True
+
+
+class Quarantine(_Section):
+    max_share: float = Field(0.05, ge=0, le=1, description="a run with a larger share of refused rows fails")
+
+
+class Schedule(_Section):
+    cron: str | None = Field(None, description="five fields, such as '0 3 * * *'")
+    interval: float | None = Field(None, gt=0, description="seconds")
+    timezone: str = "UTC"
+
+
+class Resources(_Section):
+    cpu: float = Field(1, gt=0)
+    memory: str = Field("2Gi", pattern=r"^\d+(\.\d+)?(Ki|Mi|Gi|Ti)?$")
+    gpu: int = Field(0, ge=0)
+    workers: int = Field(2, ge=1, description="Dask workers, where a cluster is made for the run")
+    timeout: float = Field(3600, gt=0, description="seconds a stage may run")
+
+
+class Serving(_Section):
+    batching: Literal["auto", "on", "off"] = "auto"
+    log_sample: float = Field(1.0, ge=0, le=1, description="share of predictions that are logged")
+
+
+class UseCaseConfig(_Section):
+    """What ``use_case.yaml`` may say."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="snake_case")
+    title: str
+    owner: str
+    source: dict[str, Any] = Field(description="kind and what that kind needs")
+    params: dict[str, Any] = Field(default_factory=dict, description="for Params in steps.py")
+    promote_if: dict[str, Threshold] = Field(description="per metric of evaluate")
+    quarantine: Quarantine = Quarantine()
+    schedules: dict[Flow, Schedule] = Field(default_factory=dict)
+    resources: Resources = Resources()
+    serving: Serving = Serving()
+
+
+class UseCase:
+    """A loaded use case.
+
+    Attributes:
+        steps: the module ``steps`` of its package, with the functions in `STEPS`.
+        schema: the pandera contract of a raw row.
+        key: the columns that identify a row.
+    """
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+        self.folder = _folder(package)
+        self.config = _read_config(self.folder / "use_case.yaml")
+        self.steps: ModuleType = importlib.import_module(f"{package}.steps")
+        for name in ("Params", "Schema", "KEY", *STEPS):
+            if not hasattr(self.steps, name):
+                raise UseCaseInvalidError(path=f"{self.folder}/steps.py", problem=f"it has no {name}")
+        self.schema: type[pa.DataFrameModel] = self.steps.Schema
+        self.key: tuple[str, ...] = tuple(self.steps.KEY)
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    def params(self, overrides: Mapping[str, Any] | None = None) -> BaseModel:
+        """The parameters: ``use_case.yaml``'s, with a run's ``overrides`` on top.
+
+        Raises:
+            UseCaseInvalidError: naming the file, the key and the allowed ones.
+        """
+        params_type: type[BaseModel] = self.steps.Params
+        try:
+            return params_type.model_validate({**self.config.params, **(overrides or {})})
+        except ValidationError as error:
+            problem = _explain(error, params_type, prefix="params.")
+            raise UseCaseInvalidError(path=self.folder / "use_case.yaml", problem=problem) from None
+
+    @cached_property
+    def code_hash(self) -> str:
+        """Of this package, of Sluice's kernel and of the installed environment: what a stage's result depends on."""
+        digest = hashlib.sha256()
+        for folder in (self.folder, Path(__file__).parent):
+            for path in sorted(folder.rglob("*")):
+                inside_other = folder != self.folder and "use_cases" in path.relative_to(folder).parts
+                if path.suffix in {".py", ".yaml"} and not inside_other:
+                    digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+        digest.update(_environment().encode())
+        return digest.hexdigest()[:16]
+
+
+def discover() -> dict[str, str]:
+    """Installed use cases: name to package."""
+    return {e.name: e.value for e in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda e: e.name)}
+
+
+def load_use_case(name: str) -> UseCase:
+    """Find an installed use case by name.
+
+    Raises:
+        UseCaseNotFoundError: naming those that are installed.
+        UseCaseInvalidError: its file or its steps are wrong.
+    """
+    installed = discover()
+    if name not in installed:
+        raise UseCaseNotFoundError(name=name, known=", ".join(installed) or "none")
+    return UseCase(installed[name])
+
+
+def _folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise UseCaseInvalidError(path=package, problem="the package is registered but cannot be imported")
+    return Path(spec.origin).parent
+
+
+def _read_config(path: Path) -> UseCaseConfig:
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise UseCaseInvalidError(path=path, problem="the file does not exist") from None
+    except yaml.YAMLError as error:
+        raise UseCaseInvalidError(path=path, problem=f"not valid YAML: {error}") from None
+    try:
+        return UseCaseConfig.model_validate(content)
+    except ValidationError as error:
+        raise UseCaseInvalidError(path=path, problem=_explain(error, UseCaseConfig)) from None
+
+
+def _explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
+    """The first problem as a person wants it: the key, what is wrong, what is allowed there."""
+    first = error.errors()[0]
+    where = prefix + ".".join(str(part) for part in first["loc"] if part != "[key]")
+    if first["type"] != "extra_forbidden":
+        return f"{where}: {first['msg']}"
+    allowed = _fields_at(model, first["loc"][:-1])
+    close = difflib.get_close_matches(str(first["loc"][-1]), allowed, n=1)
+    meant = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{where}: there is no such key.{meant} Allowed here: {', '.join(allowed)}"
+
+
+def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """The keys allowed below ``path``; a mapping's values are looked through."""
+    current: Any = model
+    for part in path:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            annotation = current.model_fields[str(part)].annotation
+            current = getattr(annotation, "__args__", (annotation,))[-1]
+    return sorted(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
+
+
+def _environment() -> str:
+    """What is installed: the lock file of this checkout, or else names and versions."""
+    lock = Path(__file__).parents[1] / "uv.lock"
+    if lock.exists():
+        return lock.read_text()
+    return json.dumps(sorted(f"{d.name}=={d.version}" for d in importlib.metadata.distributions()))
