@@ -1,4 +1,4 @@
-"""What a person wants to read of a run, as Prefect artifacts. Each is a task, so that it is retried and timed alone."""
+"""What a person wants to read of a run, as Prefect artifacts. Made on the cluster, in the task that did the work."""
 
 import base64
 import math
@@ -9,7 +9,7 @@ from typing import Any
 from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
 
 from flows.plan import StagePlan
-from flows.stage import stage_task
+from sluice.gate import Verdict
 from sluice.references import ModelRef, TableRef
 
 Scores = Mapping[str, float]
@@ -20,7 +20,6 @@ def _key(kind: str, plan: StagePlan) -> str:
     return f"{kind}-{plan.stage}-{plan.use_case}".replace("_", "-")
 
 
-@stage_task(cached=False, name="profile")
 def publish_profile(plan: StagePlan, ref: TableRef, details: dict[str, Any]) -> None:
     """Rows, columns, nulls and ranges of the version that a stage wrote, and what ingest refused."""
     from flows.platform import platform
@@ -33,7 +32,6 @@ def publish_profile(plan: StagePlan, ref: TableRef, details: dict[str, Any]) -> 
     )
 
 
-@stage_task(cached=False, name="describe")
 def publish_training(plan: StagePlan, ref: ModelRef, chosen: dict[str, Any]) -> None:
     """The registered version, what it was trained on, and the parameters that were chosen."""
     lines = [f"# {ref}", f"Trained on `{plan.inputs['features']}`.", "", "| parameter | value |", "| --- | --- |"]
@@ -41,7 +39,6 @@ def publish_training(plan: StagePlan, ref: ModelRef, chosen: dict[str, Any]) -> 
     create_markdown_artifact("\n".join(lines), key=_key("model", plan))
 
 
-@stage_task(cached=False, name="compare")
 def publish_comparison(plan: StagePlan, challenger: Scores, champion: Scores | None, baseline: Scores | None) -> None:
     """The metrics side by side, as a table and as a plot."""
     columns = {"challenger": challenger, "champion": champion, "baseline": baseline}
@@ -57,12 +54,11 @@ def publish_comparison(plan: StagePlan, challenger: Scores, champion: Scores | N
     )
 
 
-@stage_task(cached=False, name="verdict")
-def publish_verdict(plan: StagePlan, details: dict[str, Any]) -> None:
+def publish_verdict(plan: StagePlan, verdict: Verdict) -> None:
     """What the gate decided, with a reason a threshold."""
-    outcome = "promoted to champion" if details["promoted"] else "not promoted"
-    lines = [f"# {plan.use_case}@{plan.inputs['challenger']} was {outcome}", ""]
-    lines += [f"- {reason}" for reason in details["reasons"]]
+    outcome = "may become champion" if verdict.passed else "does not become champion"
+    lines = [f"# {plan.use_case}@{plan.inputs['challenger']} {outcome}", ""]
+    lines += [f"- {reason}" for reason in verdict.reasons]
     create_markdown_artifact("\n".join(lines), key=_key("verdict", plan))
 
 

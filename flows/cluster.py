@@ -56,7 +56,7 @@ class DaskCompute:
     ) -> list["distributed.Future[R]"]:
         # One copy a worker instead of one a task; in a list, or scatter would send each argument by itself.
         shared = client.scatter([args], hash=False)[0] if args else ()
-        futures: list["distributed.Future[R]"] = client.map(
+        futures: list[distributed.Future[R]] = client.map(
             _call, items, key=_name(fn), pure=False, fn=fn, args=shared, target=LogTarget.current()
         )
         return futures

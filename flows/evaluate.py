@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flows.artifacts import publish_comparison, publish_verdict
 from flows.begin import begin
 from flows.plan import StagePlan
 from flows.stage import StageResult, finish, stage_flow, stage_task, submit
@@ -28,19 +27,12 @@ def evaluate(
     champion = submit(score_champion, plan)
     baseline = submit(score_baseline, plan)
     skipped = finish(challenger, champion, baseline)
-    verdict = submit(gate, plan, challenger, champion)
-    compared = submit(publish_comparison, plan, challenger, champion, baseline)
+    verdict = submit(gate, plan, challenger, champion, baseline)
     decided = submit(promote, plan, verdict, challenger, champion)
-    finish(verdict, compared, decided)
-    details = {
-        "challenger": challenger.result(),
-        "champion": champion.result(),
-        "baseline": baseline.result(),
-        **decided.result(),
-    }
-    finish(submit(publish_verdict, plan, details))
+    finish(verdict, decided)
+    measured = {"challenger": challenger.result(), "champion": champion.result(), "baseline": baseline.result()}
     ref = ModelRef(name=use_case, version=plan.inputs["challenger"])
-    return StageResult(stage="evaluate", ref=ref, skipped=skipped, details=details)
+    return StageResult(stage="evaluate", ref=ref, skipped=skipped, details=measured | decided.result())
 
 
 def resolve(use_case: str, given: Mapping[str, Any]) -> dict[str, str]:
@@ -108,15 +100,20 @@ def score_baseline(plan: StagePlan) -> Scores | None:
 
 
 @stage_task(cached=False, name="gate")
-def gate(plan: StagePlan, challenger: Scores, champion: Scores | None) -> "Verdict":
+def gate(plan: StagePlan, challenger: Scores, champion: Scores | None, baseline: Scores | None) -> "Verdict":
     """Whether the challenger may become champion. Never cached: thresholds and champion may have changed."""
+    from flows.artifacts import publish_comparison, publish_verdict
     from flows.steps import load
     from sluice.gate import Verdict, decide
 
     use_case, _ = load(plan)
     if plan.inputs["challenger"] == plan.inputs["champion"]:
-        return Verdict(passed=False, reasons=("the challenger is the champion already",))
-    return decide(use_case.config.promote_if, challenger, champion)
+        verdict = Verdict(passed=False, reasons=("the challenger is the champion already",))
+    else:
+        verdict = decide(use_case.config.promote_if, challenger, champion)
+        publish_comparison(plan, challenger, champion, baseline)
+    publish_verdict(plan, verdict)
+    return verdict
 
 
 @stage_task(cached=False, name="promote")

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flows.artifacts import publish_profile
 from flows.begin import begin
 from flows.plan import StagePlan
 from flows.stage import StageResult, finish, stage_flow, stage_task, submit
@@ -20,9 +19,7 @@ def features(use_case: str, params: dict[str, Any] | None = None, raw_version: i
     built = submit(build, plan)
     written = submit(write, plan, built)
     skipped = finish(built, written)
-    ref: TableRef = written.result()
-    finish(submit(publish_profile, plan, ref, {}))
-    return StageResult(stage="features", ref=ref, skipped=skipped)
+    return StageResult(stage="features", ref=written.result(), skipped=skipped)
 
 
 def resolve(use_case: str, given: Mapping[str, Any]) -> dict[str, str]:
@@ -46,7 +43,10 @@ def build(plan: StagePlan) -> "Dataset":
 @stage_task(name="write")
 def write(plan: StagePlan, built: "Dataset") -> TableRef:
     """Commit the features as a version of their own, which names the raw version it came from."""
+    from flows.artifacts import publish_profile
     from flows.platform import platform
 
     metadata = {"sluice.raw": plan.inputs["raw"]}
-    return platform().lake.commit(built, key=f"features-{plan.key}", mode="overwrite", metadata=metadata)
+    ref = platform().lake.commit(built, key=f"features-{plan.key}", mode="overwrite", metadata=metadata)
+    publish_profile(plan, ref, {})
+    return ref

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flows.artifacts import publish_profile
 from flows.begin import begin
 from flows.plan import StagePlan
 from flows.stage import StageResult, finish, stage_flow, stage_task, submit
@@ -26,14 +25,11 @@ def ingest(use_case: str, params: dict[str, Any] | None = None) -> StageResult:
     refused = submit(quarantine, plan, checked)
     written = submit(write, plan, checked, refused)
     skipped = finish(arrived, checked, refused, written)
-    result = StageResult(stage="ingest", ref=written.result(), skipped=skipped, details=refused.result())
-    finish(submit(publish_profile, plan, result.ref, result.details))
-    return result
+    return StageResult(stage="ingest", ref=written.result(), skipped=skipped, details=refused.result())
 
 
 def resolve(use_case: str, _given: Mapping[str, Any]) -> dict[str, str]:
     from sluice.sources import open_source
-
     from sluice.use_case import load_use_case
 
     return {"source": open_source(load_use_case(use_case).config.source).fingerprint()}
@@ -42,10 +38,9 @@ def resolve(use_case: str, _given: Mapping[str, Any]) -> dict[str, str]:
 @stage_task(name="read")
 def read(plan: StagePlan) -> "Dataset":
     """The source's batches since the last watermark, as they come, one file a batch."""
-    from sluice.sources import open_source
-
     from flows.platform import platform
     from flows.steps import load
+    from sluice.sources import open_source
 
     use_case, params = load(plan)
     source = open_source(use_case.config.source)
@@ -84,11 +79,10 @@ def quarantine(plan: StagePlan, checked: "Checked") -> dict[str, Any]:
 @stage_task(name="write")
 def write(plan: StagePlan, checked: "Checked", refused: dict[str, Any]) -> TableRef:
     """Commit the accepted rows as the next version of the raw table: all of them, once."""
+    from flows.artifacts import publish_profile
     from flows.platform import platform
 
-    return platform().lake.commit(
-        checked.accepted,
-        key=f"ingest-{plan.key}",
-        metadata=checked.metadata
-        | {"sluice.source": plan.inputs["source"], "sluice.quarantined": str(refused["quarantined"])},
-    )
+    metadata = {"sluice.source": plan.inputs["source"], "sluice.quarantined": str(refused["quarantined"])}
+    ref = platform().lake.commit(checked.accepted, key=f"ingest-{plan.key}", metadata=checked.metadata | metadata)
+    publish_profile(plan, ref, refused)
+    return ref

@@ -4,8 +4,8 @@ import time
 from typing import Any
 
 from prefect import flow, get_run_logger
-from prefect.deployments import run_deployment
 from prefect.client.schemas.objects import State
+from prefect.deployments import run_deployment
 from pydantic import BaseModel, ConfigDict
 
 from flows.evaluate import evaluate

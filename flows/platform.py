@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from sluice.documents import DocumentStore, open_documents
+from sluice.lake import Lake
 from sluice.models import ModelRegistry, open_registry
 from sluice.promotions import PromotionHistory
-
-from sluice.lake import Lake
 from sluice.settings import Settings
 
 

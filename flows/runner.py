@@ -73,7 +73,7 @@ class ClusterTaskRunner(DaskTaskRunner):
                 "memory_limit": dask.memory_limit,
                 "dashboard_address": None,
             }
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def submit(  # type: ignore[override]  # one signature instead of two overloads for async and sync tasks

@@ -84,7 +84,7 @@ def stage_flow(stage: Callable[P, Any]) -> "Flow[P, Any]":
     return flow(
         name=stage.__name__,
         flow_run_name=f"{stage.__name__}-{{use_case}}",
-        task_runner=cast(Any, ClusterTaskRunner()),  # prefect-dask types its runner for its own future only
+        task_runner=cast("Any", ClusterTaskRunner()),  # prefect-dask types its runner for its own future only
         persist_result=True,
     )(run)
 

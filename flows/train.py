@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flows.artifacts import publish_training
 from flows.begin import begin
 from flows.plan import StagePlan
 from flows.stage import StageResult, finish, stage_flow, stage_task, submit
@@ -23,9 +22,7 @@ def train(use_case: str, params: dict[str, Any] | None = None, features_version:
     fitted = submit(fit, plan, parts, chosen)
     logged = submit(log, plan, parts, chosen, fitted)
     skipped = finish(parts, chosen, fitted, logged)
-    ref: ModelRef = logged.result()
-    finish(submit(publish_training, plan, ref, chosen.result()))
-    return StageResult(stage="train", ref=ref, skipped=skipped, details={"params": chosen.result()})
+    return StageResult(stage="train", ref=logged.result(), skipped=skipped, details={"params": chosen.result()})
 
 
 def resolve(use_case: str, given: Mapping[str, Any]) -> dict[str, str]:
@@ -73,6 +70,7 @@ def fit(plan: StagePlan, parts: "tuple[Dataset, Dataset]", chosen: dict[str, Any
 @stage_task(name="log")
 def log(plan: StagePlan, parts: "tuple[Dataset, Dataset]", chosen: dict[str, Any], fitted: "Fitted") -> ModelRef:
     """Log and register the model, once for this plan, with what it was trained on."""
+    from flows.artifacts import publish_training
     from flows.platform import platform
     from flows.steps import load
 
@@ -86,4 +84,6 @@ def log(plan: StagePlan, parts: "tuple[Dataset, Dataset]", chosen: dict[str, Any
         params=chosen,
         tags={"sluice.features": plan.inputs["features"], "sluice.code": plan.code, "sluice.plan": plan.key},
     )
-    return ModelRef(name=registered.name, version=registered.version)
+    ref = ModelRef(name=registered.name, version=registered.version)
+    publish_training(plan, ref, chosen)
+    return ref

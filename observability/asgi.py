@@ -17,9 +17,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 # What a client types must not become a label: it could make as many series as it likes.
 UNMATCHED = "unmatched"
 OTHER_METHOD = "_OTHER"
-METHODS = frozenset(
-    {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"}
-)
+METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 
 
 class HttpMetricsMiddleware:
@@ -38,9 +36,7 @@ class HttpMetricsMiddleware:
             buckets=HTTP_DURATION_BUCKETS,
             registry=registry,
         )
-        self._active = Gauge(
-            "http_server_active_requests", "HTTP server requests under way.", registry=registry
-        )
+        self._active = Gauge("http_server_active_requests", "HTTP server requests under way.", registry=registry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -60,9 +56,7 @@ class HttpMetricsMiddleware:
             await self._app(scope, receive, noting_status)
         finally:
             self._active.dec()
-            self._duration.labels(_method(scope), _route(scope), str(status)).observe(
-                perf_counter() - started
-            )
+            self._duration.labels(_method(scope), _route(scope), str(status)).observe(perf_counter() - started)
 
 
 def _method(scope: Scope) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from observability.redaction import Redactor
 from sluice.settings import Settings
 
 if TYPE_CHECKING:
-    from loguru import FormatFunction, Message, Record
+    from loguru import Message, Record
 
 # Libraries that log each request or each retry at INFO.
 QUIET = ("alembic", "botocore", "httpcore", "httpx", "urllib3")
@@ -22,7 +23,8 @@ CONTEXT = ("flow_run_id", "task_run_id", "deployment")
 LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
 LOGURU_DEFAULT_SINK = 0
 
-_sink: int | None = None
+# The sink of the last call, to be replaced by the next.
+_sinks: list[int] = [LOGURU_DEFAULT_SINK]
 
 
 def configure_logging(settings: Settings, *, service: str) -> None:
@@ -38,13 +40,9 @@ def configure_logging(settings: Settings, *, service: str) -> None:
 
 
 def _replace_sink(settings: Settings, service: str, redactor: Redactor) -> None:
-    global _sink
-    for old in (LOGURU_DEFAULT_SINK, _sink):
-        if old is not None:
-            try:
-                logger.remove(old)
-            except ValueError:
-                pass  # removed by an earlier call, or by a test
+    while _sinks:
+        with suppress(ValueError):  # it may be gone: a test's, or another library's doing
+            logger.remove(_sinks.pop())
     # Values of local variables may be secrets or personal data, so only a developer sees them.
     diagnose = settings.env == "development"
     if _wants_json(settings):
@@ -53,21 +51,23 @@ def _replace_sink(settings: Settings, service: str, redactor: Redactor) -> None:
         def write_json(message: "Message") -> None:
             _write(line.render(message.record) + "\n")
 
-        _sink = logger.add(
-            write_json, level=settings.log_level, format=_nothing, diagnose=diagnose, backtrace=False
+        _sinks.append(
+            logger.add(write_json, level=settings.log_level, format=_nothing, diagnose=diagnose, backtrace=False)
         )
     else:
 
         def write_text(message: "Message") -> None:
             _write(redactor.text(message))
 
-        _sink = logger.add(
-            write_text,
-            level=settings.log_level,
-            format=_text_format(),
-            colorize=sys.stderr.isatty(),
-            diagnose=diagnose,
-            backtrace=False,
+        _sinks.append(
+            logger.add(
+                write_text,
+                level=settings.log_level,
+                format=_text,
+                colorize=sys.stderr.isatty(),
+                diagnose=diagnose,
+                backtrace=False,
+            )
         )
 
 
@@ -87,15 +87,12 @@ def _nothing(record: "Record") -> str:
     return ""
 
 
-def _text_format() -> "FormatFunction":
-    def text(record: "Record") -> str:
-        extra = " ".join(f"{key}={{extra[{key}]}}" for key in record["extra"] if key.isidentifier())
-        return (
-            "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <8}</level> <cyan>{name}</cyan> "
-            f"<level>{{message}}</level> <dim>{extra}</dim>\n{{exception}}"
-        )
-
-    return text
+def _text(record: "Record") -> str:
+    extra = " ".join(f"{key}={{extra[{key}]}}" for key in record["extra"] if key.isidentifier())
+    return (
+        "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <8}</level> <cyan>{name}</cyan> "
+        f"<level>{{message}}</level> <dim>{extra}</dim>\n{{exception}}"
+    )
 
 
 def _version() -> str:
@@ -116,7 +113,7 @@ class InterceptHandler(logging.Handler):
 
     def _pass_on(self, record: logging.LogRecord) -> None:
         def origin(line: "Record") -> None:
-            line.update(name=record.name, function=record.funcName, line=record.lineno)
+            line["name"], line["function"], line["line"] = record.name, record.funcName, record.lineno
 
         context = {key: getattr(record, key) for key in CONTEXT if hasattr(record, key)}
         level = record.levelname if record.levelname in LEVELS else record.levelno

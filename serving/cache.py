@@ -126,9 +126,7 @@ class ModelCache:
         slot = self._slots.get(name)
         if slot and slot.refusal and not slot.current:
             # Made anew each time: one instance raised for ever would collect every traceback.
-            raise ModelLoadFailedError(
-                name=name, version=slot.refusal.version, problem=slot.refusal.problem
-            )
+            raise ModelLoadFailedError(name=name, version=slot.refusal.version, problem=slot.refusal.problem)
         if slot is None and self._missing.get(name, 0.0) > monotonic():
             raise _not_found(name)
 

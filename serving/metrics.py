@@ -28,9 +28,7 @@ class ServingMetrics:
             VERSION,
             registry=registry,
         )
-        self._loaded = Gauge(
-            "sluice_model_loaded_info", "1 for the version that answers.", VERSION, registry=registry
-        )
+        self._loaded = Gauge("sluice_model_loaded_info", "1 for the version that answers.", VERSION, registry=registry)
         self._refused = Gauge(
             "sluice_model_refused_info",
             "1 while the alias names a version that was refused.",

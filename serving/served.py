@@ -1,7 +1,7 @@
 """A model version that is ready to answer: loaded, checked and warm."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
@@ -24,7 +24,7 @@ class ServedModel:
     version: ModelVersion
     model: PyFuncModel
     signature: ModelSignature
-    since: datetime = field(default_factory=lambda: now())
+    since: datetime
 
     @property
     def name(self) -> str:
@@ -67,9 +67,7 @@ def load(registry: ModelRegistry, version: ModelVersion) -> tuple[ServedModel, L
     try:
         model = registry.load(version.name, version.version)
     except BaseException as error:  # unpickling runs the model's code, sys.exit and Rust panics too
-        raise ModelLoadFailedError(
-            name=version.name, version=version.version, problem=summary(error)
-        ) from error
+        raise ModelLoadFailedError(name=version.name, version=version.version, problem=summary(error)) from error
     loaded = perf_counter()
     signature = model.metadata.signature
     if signature is None or signature.inputs is None:
@@ -80,10 +78,8 @@ def load(registry: ModelRegistry, version: ModelVersion) -> tuple[ServedModel, L
         try:
             model.predict(model.input_example)
         except BaseException as error:  # as above
-            raise ModelExampleFailedError(
-                name=version.name, version=version.version, problem=summary(error)
-            ) from error
-    served = ServedModel(version=version, model=model, signature=signature)
+            raise ModelExampleFailedError(name=version.name, version=version.version, problem=summary(error)) from error
+    served = ServedModel(version, model, signature, since=now())
     return served, LoadTimes(load=loaded - started, warm=perf_counter() - loaded)
 
 

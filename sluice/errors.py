@@ -209,3 +209,9 @@ class PredictionFailedError(SluiceError):
     """Fields: name, version, problem."""
 
     template = "{name!r} {version} failed on a valid input: {problem}"
+
+
+class DependencyMissingError(SluiceError):
+    """Fields: package, purpose, extra."""
+
+    template = "{purpose} needs the package {package!r}, which is not installed. Install the extra: uv sync --extra {extra}"

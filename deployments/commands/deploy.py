@@ -14,9 +14,7 @@ def deploy(
     render: Annotated[
         bool, typer.Option("--render", help="Write prefect.yaml, for process and kubernetes pools, from what ships.")
     ] = False,
-    check: Annotated[
-        bool, typer.Option("--check", help="Exit 1 with the difference if it is stale.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit 1 with the difference if it is stale.")] = False,
 ) -> None:
     """Register all installed use cases with Prefect: work pool, limits, schedules, deployments.
 
@@ -46,11 +44,10 @@ def deploy(
 
 def _register() -> None:
     from deployments.local.environment import join
-    from deployments.local.record import StackRecord, load_settings, read_record
+    from deployments.local.record import current_stack
     from deployments.terminal import Clocks, console
 
-    settings = load_settings()
-    record = read_record(settings.home) or StackRecord.of(settings, root=Path.cwd())
+    record, settings = current_stack()
     join(record)
     clocks = Clocks(["Deployments"])
     with clocks.shown():

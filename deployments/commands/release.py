@@ -1,4 +1,113 @@
+"""`sluice history`, `promote` and `rollback`: which version is champion, since when, and why."""
+
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
+if TYPE_CHECKING:
+    from sluice.promotions import Promotion, PromotionHistory
 
-def add_to(app: typer.Typer) -> None: ...
+Model = Annotated[str, typer.Argument(help="The use case, which is its model's name.", metavar="USE_CASE")]
+Reason = Annotated[str, typer.Option("--reason", "-r", help="Kept in the history.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (history, promote, rollback):
+        app.command(rich_help_panel="Models")(command)
+
+
+def history(use_case: Model) -> None:
+    """Show which version was champion from when to when, who or what made it so, and on which numbers.
+
+    [bold]Example[/bold]
+
+      sluice history movies
+    """
+    from deployments.terminal import console
+
+    promotions = _promotions()
+    promotions.reconcile(use_case)
+    reigns = promotions.history(use_case)
+    if not reigns:
+        console.print(f"{use_case} has had no champion yet. Train one: sluice run {use_case}")
+        return
+    console.print(_table(reigns))
+
+
+def promote(
+    use_case: Model,
+    version: Annotated[str, typer.Argument(help="A registered version's number.")],
+    reason: Reason = "promoted by hand",
+) -> None:
+    """Make a version champion by hand, past the gate. Serving takes it up by itself.
+
+    [bold]Example[/bold]
+
+      sluice promote movies 3 --reason "agreed with the editors"
+    """
+    _say(_promotions().promote(use_case, version, by=_user(), reason=reason))
+
+
+def rollback(
+    use_case: Model,
+    to: Annotated[str | None, typer.Option("--to", help="A version; the champion before this one if left out.")] = None,
+    reason: Reason = "rolled back by hand",
+) -> None:
+    """Go back to the champion before this one. Serving takes it up by itself.
+
+    [bold]Examples[/bold]
+
+      sluice rollback movies --reason "recommends what is sold out"
+      sluice rollback movies --to 2
+    """
+    from deployments.errors import RollbackImpossibleError
+
+    promotions = _promotions()
+    promotions.reconcile(use_case)
+    if to is None:
+        champion = promotions.champion(use_case)
+        if champion is None or champion.previous is None:
+            raise RollbackImpossibleError(
+                model=use_case, problem="it has no champion" if champion is None else "its champion is the first"
+            )
+        to = champion.previous
+    _say(promotions.promote(use_case, to, by=_user(), reason=reason))
+
+
+def _promotions() -> "PromotionHistory":
+    from deployments.local.environment import join
+    from deployments.local.record import current_stack
+    from sluice.documents import open_documents
+    from sluice.models import open_registry
+    from sluice.promotions import PromotionHistory
+
+    record, settings = current_stack()
+    join(record)
+    return PromotionHistory(open_documents(settings), open_registry(settings))
+
+
+def _user() -> str:
+    import getpass
+
+    return getpass.getuser()
+
+
+def _say(promotion: "Promotion") -> None:
+    from deployments.terminal import console
+
+    before = f" (before it: {promotion.previous})" if promotion.previous else ""
+    console.print(f"{promotion.model}@{promotion.version} is champion{before}.")
+
+
+def _table(reigns: "list[Promotion]") -> object:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("version", "from", "to", "by", "why", "metrics"):
+        table.add_column(column, overflow="fold")
+    for reign in reigns:
+        until = f"{reign.until.astimezone():%Y-%m-%d %H:%M:%S}" if reign.until else "[green]now[/green]"
+        metrics = ", ".join(f"{name} {value:.4f}" for name, value in sorted(reign.metrics.items()))
+        since = f"{reign.since.astimezone():%Y-%m-%d %H:%M:%S}"
+        table.add_row(reign.version, since, until, reign.by, reign.reason, metrics)
+    return table

@@ -99,11 +99,11 @@ def read_record(home: Path) -> StackRecord | None:
         return None
 
 
-def load_settings() -> Settings:
-    """Settings from the environment, with the addresses of the stack that is up in this folder."""
+def current_stack() -> tuple[StackRecord, Settings]:
+    """The stack that is up in this folder, or the one that the environment describes, and the settings to reach it."""
     settings = Settings.load()
-    record = read_record(settings.home)
-    return record.applied_to(settings) if record else settings
+    record = read_record(settings.home) or StackRecord.of(settings, root=Path.cwd())
+    return record, record.applied_to(settings)
 
 
 def port_of(address: str) -> int:

@@ -41,7 +41,7 @@ def crash_lost_runs(prefect: httpx.Client, pool: str) -> list[str]:
     lost = sorted({run["id"] for run in runs} - _runs_with_a_process(run["id"] for run in runs))
     for run in lost:
         state = {"type": "CRASHED", "name": "Crashed", "message": _MESSAGE}
-        prefect.post(f"/flow_runs/{run}/set_state", json={"state": state, "force": True}).raise_for_status()
+        prefect.post(f"/flow_runs/{run}/set_state", json={"state": state}).raise_for_status()
     return lost
 
 

@@ -28,8 +28,11 @@ class EaseOptions(BaseModel):
     weights_per_item: int | None = Field(None, ge=1, description="keep the largest of each column; empty keeps all")
 
 
-def fit(gram: Gram, options: EaseOptions) -> ItemWeights:
-    """Weights over the items in ``gram``. Needs 8 bytes times items squared of memory, and time in items cubed.
+def fit(gram: Gram, support: NDArray[np.int64], options: EaseOptions) -> ItemWeights:
+    """Weights between the items in ``gram``. Needs 8 bytes times items squared of memory, and time in items cubed.
+
+    Args:
+        support: users an item, shape (items,), for the whole catalogue; the first ones are those in ``gram``.
 
     Raises:
         ValueError: the Gram matrix was made with another ``history_power``.
@@ -37,12 +40,17 @@ def fit(gram: Gram, options: EaseOptions) -> ItemWeights:
     if gram.history_power != options.history_power:
         raise ValueError(f"the Gram matrix has history_power {gram.history_power}, not {options.history_power}")
     weights = solve(gram.dense(), options.l2)
-    support = np.maximum(gram.interactions.support[: weights.shape[0]], 1)
-    weights *= (support / support.max()) ** np.float32(-options.popularity_power)
-    n_items = len(gram.interactions.items)
+    weights *= popularity_scale(support[: weights.shape[0]], options.popularity_power)
     if options.weights_per_item is None:
-        return ItemWeights(weights, n_items)
-    return ItemWeights(largest_per_column(weights, options.weights_per_item), n_items)
+        return ItemWeights(weights, len(support))
+    return ItemWeights(largest_per_column(weights, options.weights_per_item), len(support))
+
+
+def popularity_scale(support: NDArray[np.int64], power: float) -> NDArray[np.float32]:
+    """``(n_i / max n) ** -power``: what each item's score is multiplied with, against EASE's lean to the popular."""
+    counts = np.maximum(support, 1)
+    scale: NDArray[np.float32] = ((counts / counts.max(initial=1)) ** -power).astype(np.float32)
+    return scale
 
 
 def solve(gram: NDArray[np.float32], l2: float) -> NDArray[np.float32]:

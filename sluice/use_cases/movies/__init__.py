@@ -1,0 +1,1 @@
+"""Movie recommendations from ratings."""

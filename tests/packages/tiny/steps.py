@@ -1,0 +1,91 @@
+"""A use case that is quick, and that does on request what goes wrong in real ones."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandera.polars as pa
+import polars as pl
+from loguru import logger
+from pydantic import BaseModel
+
+from sluice.holdout import is_holdout
+
+KEY = ("id",)
+
+
+class Params(BaseModel, extra="forbid"):
+    slope: float = 2.0
+    rows: int = 1000
+    bad_rows: int = 1
+    partitions: int = 1
+    fail_train: bool = False
+    sleep_in_train: float = 0.0
+    kill_worker_once: str = ""  # a file: while it exists, the worker that trains kills itself and removes it first
+
+
+class Schema(pa.DataFrameModel):
+    id: int = pa.Field(ge=0)
+    x: float
+    y: float
+
+
+def ingest(source: Any, params: Params, since: str | None) -> Iterator[pl.DataFrame]:
+    size = params.rows // params.partitions
+    for start in range(0, params.rows, size):
+        ids = list(range(start, start + size))
+        yield pl.DataFrame({"id": ids, "x": [i / params.rows for i in ids]}).with_columns(
+            y=params.slope * pl.col("x"),
+            id=pl.when((pl.col("id") > 0) & (pl.col("id") <= params.bad_rows)).then(-pl.col("id")).otherwise("id"),
+        )
+
+
+def square(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows.with_columns(x2=pl.col("x") ** 2)
+
+
+def build_features(raw: Any, params: Params, compute: Any) -> Any:
+    logger.info("building features of {} rows", raw.rows)
+    return compute.transform(raw, square)
+
+
+def split(features: Any, params: Params) -> tuple[Any, Any]:
+    held_out = is_holdout(KEY, 0.25)
+    return features.where(~held_out), features.where(held_out)
+
+
+def distance(candidate: float, train: Any) -> float:
+    logger.info("candidate {}", candidate)
+    return abs(candidate - 2)
+
+
+def search(train: Any, params: Params, compute: Any) -> Params:
+    compute.search(distance, [1.0, 2.0, 3.0], train)
+    return params
+
+
+def train(train: Any, params: Params, compute: Any) -> Any:
+    from sklearn.linear_model import LinearRegression
+
+    if params.fail_train:
+        raise RuntimeError("train was told to fail")
+    marker = Path(params.kill_worker_once)
+    if params.kill_worker_once and marker.exists():
+        marker.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(params.sleep_in_train)
+    rows = train.read()
+    return LinearRegression().fit(rows.select("x").to_pandas(), rows["y"].to_numpy())
+
+
+def example(train: Any, params: Params) -> Any:
+    return train.read().select("x").head(3).to_pandas()
+
+
+def evaluate(model: Any, holdout: Any, params: Params) -> dict[str, float]:
+    rows = holdout.read()
+    predicted = model.predict(rows.select("x").to_pandas())
+    return {"error": float(abs(predicted - rows["y"].to_numpy()).mean())}
