@@ -5,12 +5,16 @@ from typing import Any, TypeVar
 
 import distributed
 
-from flows.run_log import LogTarget, run_log
+from flows.payload import call, pack
+from flows.payload import combine as combine_pair
+from flows.run_log import LogTarget
 from sluice.compute import Transform, transform
 from sluice.dataset import Dataset
 from sluice.staging import Staging
 
 R = TypeVar("R")
+# Larger keyword arguments client.map makes a task of, under the name of the argument: two maps at once would collide.
+_SCATTER_BYTES = 50_000
 
 
 class DaskCompute:
@@ -35,9 +39,10 @@ class DaskCompute:
             raise ValueError("reduce needs at least one item")
         with distributed.worker_client(separate_thread=True) as client:
             level = self._submit(client, fn, items, args)
+            how = pack(combine)
             while len(level) > 1:
                 pairs = [
-                    client.submit(combine, left, right, pure=False)
+                    client.submit(combine_pair, left, right, how=how, pure=False)
                     for left, right in zip(level[::2], level[1::2], strict=False)
                 ]
                 level = pairs + level[len(pairs) * 2 :]
@@ -54,19 +59,14 @@ class DaskCompute:
     def _submit(
         client: distributed.Client, fn: Callable[..., R], items: Sequence[Any], args: tuple[Any, ...]
     ) -> list["distributed.Future[R]"]:
-        # One copy a worker instead of one a task; in a list, or scatter would send each argument by itself.
-        shared = client.scatter([args], hash=False)[0] if args else ()
-        futures: list[distributed.Future[R]] = client.map(
-            _call, items, key=_name(fn), pure=False, fn=fn, args=shared, target=LogTarget.current()
-        )
-        return futures
+        work = (fn, args, LogTarget.current())
+        packed = pack(work)
+        # What is large goes out once, to every worker: the death of one must not take the only copy with it.
+        large = len(packed) > _SCATTER_BYTES
+        shared = client.scatter([work], hash=False, broadcast=True)[0] if large else packed
+        return list(client.map(call, [pack(item) for item in items], key=_name(fn), pure=False, work=shared))
 
 
 def _name(fn: Callable[..., Any]) -> str:
-    """What Dask's dashboard calls the tasks: the step's own name instead of this module's wrapper."""
+    """What Dask's dashboard calls the tasks: the step's own name instead of ``call``."""
     return str(getattr(fn, "__name__", type(fn).__name__)).strip("_<>")
-
-
-def _call(item: Any, fn: Callable[..., R], args: tuple[Any, ...], target: "LogTarget | None") -> R:
-    with run_log(target):
-        return fn(item, *args)

@@ -1,1 +1,6 @@
 """The prediction service: whatever the registry calls champion, over HTTP."""
+
+import warnings
+
+# MLflow 3 warns about type hints of its own when it is imported, which no reader of our log can act on.
+warnings.filterwarnings("ignore", message=".*Any type hint is inferred as AnyType", category=UserWarning)

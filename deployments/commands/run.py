@@ -58,7 +58,7 @@ def run(
         except KeyboardInterrupt:
             _say_it_goes_on(started, record.prefect_ui)
             raise typer.Exit(130) from None
-        _print_end(prefect, finished, record.prefect_ui)
+        print_end(prefect, finished, record.prefect_ui)
     raise typer.Exit(0 if finished.completed else 1)
 
 
@@ -109,15 +109,21 @@ def _say_it_goes_on(run: "FlowRun", ui: str) -> None:
     console.print(f"It runs on: {ui}/runs/flow-run/{run.id}\nStop it: prefect flow-run cancel {run.id}", soft_wrap=True)
 
 
-def _print_end(prefect: "PrefectRuns", run: "FlowRun", ui: str) -> None:
+def print_end(prefect: "PrefectRuns", run: "FlowRun", ui: str) -> None:
+    """Where the run can be looked at; if it did not complete, why, in as few lines as possible."""
     from rich.markup import escape
 
     from deployments.terminal import console
 
     if not run.completed:
         console.print(f"[bold red]{run.state_name}[/bold red] {escape(run.message)}", soft_wrap=True)
-        ids = [run.id, *(child.id for child in prefect.children(run.id))]
-        for line in dict.fromkeys(prefect.log(ids)):  # a stage's error is its pipeline's as well
-            if line not in run.message:
-                console.print(f"  {escape(line.strip())}", soft_wrap=True, style="dim")
+        for problem in _problems(prefect, run):
+            console.print(f"  {escape(problem)}", soft_wrap=True, style="dim")
     console.print(f"{ui}/runs/flow-run/{run.id}", soft_wrap=True, style="dim")
+
+
+def _problems(prefect: "PrefectRuns", run: "FlowRun") -> list[str]:
+    """The errors in the logs of a run and its stages: of a traceback the last line, and each only once."""
+    log = prefect.log([run.id, *(child.id for child in prefect.children(run.id))])
+    last_lines = (line.strip().splitlines()[-1].strip() for line in log if line.strip())
+    return [line for line in dict.fromkeys(last_lines) if line not in run.message]

@@ -43,7 +43,7 @@ def up(
         console.print(f"The stack in {settings.home} is already up.")
     else:
         record = start(settings, free_ports)
-    _print_addresses(record)
+    print_addresses(record)
 
 
 def start(settings: "Settings", free_ports: bool) -> "StackRecord":
@@ -124,7 +124,7 @@ def status(
         return
     services = stack.status(record, settings)
     _print_services(services)
-    _print_addresses(record)
+    print_addresses(record)
     if not all(service.healthy for service in services):
         console.print("Look into the log of what is not healthy, or check everything: sluice doctor")
         raise typer.Exit(1)
@@ -148,7 +148,7 @@ def _print_services(services: "list[ServiceStatus]") -> None:
     console.print(table)
 
 
-def _print_addresses(record: "StackRecord") -> None:
+def print_addresses(record: "StackRecord") -> None:
     from deployments.terminal import console
 
     for name, url in {

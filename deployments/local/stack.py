@@ -22,7 +22,7 @@ from deployments.local.environment import join, service_environment
 from deployments.local.leftovers import end_leftovers
 from deployments.local.ports import holder, is_free
 from deployments.local.record import StackRecord, read_record, record_path
-from deployments.local.services import Service
+from deployments.local.services import Service, local_services
 from deployments.local.supervisor import Supervisor, tail
 from sluice.settings import Settings
 
@@ -190,6 +190,16 @@ def _stop(supervisor: Supervisor, home: Path) -> int:
     leftovers = end_leftovers(home)
     record_path(home).unlink(missing_ok=True)
     return leftovers
+
+
+def default_ports_free(settings: Settings) -> bool:
+    """Whether `up` would get the ports that the settings name."""
+    try:
+        record = StackRecord.of(settings, root=Path.cwd())
+        _check_ports(record, local_services(record, settings))
+    except PortTakenError:
+        return False
+    return True
 
 
 def _check_ports(record: StackRecord, services: list[Service]) -> None:

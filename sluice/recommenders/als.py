@@ -30,7 +30,7 @@ def fit(interactions: Interactions, options: AlsOptions, seed: int = 0) -> Facto
     """
     try:
         from implicit.cpu.als import AlternatingLeastSquares
-        from threadpoolctl import threadpool_limits
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no types
     except ModuleNotFoundError:
         raise DependencyMissingError(package="implicit", purpose="implicit ALS", extra="als") from None
     # It has threads of its own; BLAS threads inside them are slower by several times, and it warns of them.

@@ -32,7 +32,7 @@ def fit(gram: Gram, support: NDArray[np.int64], options: EaseOptions) -> ItemWei
     """Weights between the items in ``gram``. Needs 8 bytes times items squared of memory, and time in items cubed.
 
     Args:
-        support: users an item, shape (items,), for the whole catalogue; the first ones are those in ``gram``.
+        support: users an item, shape (items,); the first items are those in ``gram``, and there may be more.
 
     Raises:
         ValueError: the Gram matrix was made with another ``history_power``.
@@ -42,8 +42,8 @@ def fit(gram: Gram, support: NDArray[np.int64], options: EaseOptions) -> ItemWei
     weights = solve(gram.dense(), options.l2)
     weights *= popularity_scale(support[: weights.shape[0]], options.popularity_power)
     if options.weights_per_item is None:
-        return ItemWeights(weights, len(support))
-    return ItemWeights(largest_per_column(weights, options.weights_per_item), len(support))
+        return ItemWeights(weights)
+    return ItemWeights(largest_per_column(weights, options.weights_per_item))
 
 
 def popularity_scale(support: NDArray[np.int64], power: float) -> NDArray[np.float32]:

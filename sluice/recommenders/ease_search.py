@@ -64,7 +64,7 @@ def score(
     """Fit on ``train`` (items by popularity), measure nDCG at k on ``validation`` (same users and items)."""
     gram = Gram.of(train, supported, candidate.history_power)
     plain = ease.fit(gram, train.support, EaseOptions(**candidate._asdict(), popularity_power=0.0))
-    scales = [_full_scale(train.support, supported, power) for power in popularity_powers]
+    scales = [popularity_scale(train.support[:supported], power) for power in popularity_powers]
     users = np.flatnonzero(np.diff(validation.indptr))[:_MAX_USERS]
     found = _recommendations(plain, train.matrix[users], scales, k)
     relevant = sparse.csr_array(validation[users])
@@ -79,12 +79,6 @@ def best(scored: list[Scored], options: EaseOptions) -> EaseOptions:
     """``options`` with the best candidate's hyper-parameters."""
     top = max(scored)
     return options.model_copy(update={key: value for key, value in top._asdict().items() if key != "ndcg"})
-
-
-def _full_scale(support: NDArray[np.int64], supported: int, power: float) -> NDArray[np.float32]:
-    scale = np.ones(len(support), dtype=np.float32)
-    scale[:supported] = popularity_scale(support[:supported], power)
-    return scale
 
 
 def _recommendations(

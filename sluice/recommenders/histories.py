@@ -42,7 +42,7 @@ class Histories:
         matrix = self.trained if include_holdout else self.rated
         unknown = positions < 0
         if not len(self.users):
-            return sparse.csr_array((len(positions), matrix.shape[1]), dtype=np.float32)
+            return _matrix(np.empty(0, np.int32), np.zeros(len(positions) + 1, np.int32), matrix.shape[1])
         rows = sparse.csr_array(matrix[np.where(unknown, 0, positions)])
         if unknown.any():
             # Row 0 stood in for them. Removed by row lengths: multiplying by a mask would keep explicit zeros.
@@ -63,7 +63,10 @@ class Histories:
     @classmethod
     def load(cls, path: Path) -> "Histories":
         with np.load(path, allow_pickle=False) as arrays:
-            matrices = [_matrix(arrays, name) for name in ("trained", "rated")]
+            n_items = int(arrays["n_items"])
+            matrices = [
+                _matrix(arrays[f"{name}_indices"], arrays[f"{name}_indptr"], n_items) for name in ("trained", "rated")
+            ]
             return cls(arrays["users"], *matrices)
 
 
@@ -72,7 +75,6 @@ def _plain(ids: Ids) -> Ids:
     return ids.astype(str) if ids.dtype == object else ids
 
 
-def _matrix(arrays: Any, name: str) -> sparse.csr_array:
-    indices, indptr = arrays[f"{name}_indices"], arrays[f"{name}_indptr"]
+def _matrix(indices: NDArray[Any], indptr: NDArray[Any], n_items: int) -> sparse.csr_array:
     ones = np.ones(len(indices), dtype=np.float32)
-    return sparse.csr_array((ones, indices, indptr), shape=(len(indptr) - 1, int(arrays["n_items"])))
+    return sparse.csr_array((ones, indices, indptr), shape=(len(indptr) - 1, n_items))

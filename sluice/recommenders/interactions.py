@@ -39,17 +39,18 @@ class Interactions:
 
         With ``users`` or ``items`` given, rows and columns are those, and pairs with any other id are left out.
         """
-        pairs = pd.DataFrame({"user": np.asarray(user_ids), "item": np.asarray(item_ids)})
-        users = pd.unique(pairs["user"]) if users is None else users
-        items = pd.unique(pairs["item"]) if items is None else items
-        rows = pd.Index(users).get_indexer(pd.Index(pairs["user"]))
-        columns = pd.Index(items).get_indexer(pd.Index(pairs["item"]))
+        owners, chosen = pd.Index(np.asarray(user_ids)), pd.Index(np.asarray(item_ids))
+        kept_users = np.asarray(owners.unique()) if users is None else users
+        kept_items = np.asarray(chosen.unique()) if items is None else items
+        rows: NDArray[Any] = pd.Index(kept_users).get_indexer(owners)
+        columns: NDArray[Any] = pd.Index(kept_items).get_indexer(chosen)
         inside = (rows >= 0) & (columns >= 0)
         ones = np.ones(int(inside.sum()), dtype=np.float32)
-        matrix = sparse.csr_array((ones, (rows[inside], columns[inside])), shape=(len(users), len(items)))
+        shape = (len(kept_users), len(kept_items))
+        matrix: sparse.csr_array = sparse.csr_array((ones, (rows[inside], columns[inside])), shape=shape)
         matrix.sum_duplicates()
         matrix.data[:] = 1
-        return cls(np.asarray(users), np.asarray(items), matrix)
+        return cls(kept_users, kept_items, matrix)
 
     @property
     def history_lengths(self) -> NDArray[np.int64]:

@@ -16,12 +16,11 @@ class ItemWeights:
     """A user's scores are ``history @ weights``.
 
     Attributes:
-        weights: float32, shape (supported, supported), dense or sparse: from an item of the history to the item scored.
-        n_items: size of the catalogue; items from ``supported`` on score 0.
+        weights: float32, shape (supported, supported), dense or sparse: from an item of the history to the item
+            scored. They are for the first items of the catalogue.
     """
 
     weights: NDArray[np.float32] | sparse.csr_array
-    n_items: int
 
     @property
     def nbytes(self) -> int:
@@ -30,26 +29,22 @@ class ItemWeights:
         return int(self.weights.data.nbytes + self.weights.indices.nbytes + self.weights.indptr.nbytes)
 
     def scores(self, users: NDArray[np.int64], histories: sparse.csr_array) -> NDArray[np.float32]:
-        supported = self.weights.shape[0]
-        product: Any = histories[:, :supported] @ self.weights
-        scores = np.zeros((histories.shape[0], self.n_items), dtype=np.float32)
-        scores[:, :supported] = product if isinstance(product, np.ndarray) else product.toarray()
+        product: Any = histories[:, : self.weights.shape[0]] @ self.weights
+        scores: NDArray[np.float32] = product if isinstance(product, np.ndarray) else product.toarray()
         return scores
 
     def save(self, path: Path) -> None:
-        head: dict[str, Any] = {"kind": KIND, "n_items": self.n_items}
         if isinstance(self.weights, np.ndarray):
-            np.savez(path, **head, weights=self.weights)
+            np.savez(path, kind=np.array(KIND), weights=self.weights)
             return
         parts = {name: getattr(self.weights, name) for name in ("data", "indices", "indptr")}
-        np.savez(path, **head, **parts)
+        np.savez(path, kind=np.array(KIND), **parts)
 
     @classmethod
     def load(cls, arrays: Any) -> "ItemWeights":
         """From what `save` wrote, opened with `numpy.load`."""
-        n_items = int(arrays["n_items"])
         if "weights" in arrays:
-            return cls(arrays["weights"], n_items)
+            return cls(arrays["weights"])
         side = len(arrays["indptr"]) - 1
         parts = (arrays["data"], arrays["indices"], arrays["indptr"])
-        return cls(sparse.csr_array(parts, shape=(side, side)), n_items)
+        return cls(sparse.csr_array(parts, shape=(side, side)))

@@ -24,7 +24,7 @@ _KINDS: dict[str, Any] = {
 }
 
 
-class RecommenderModel(PythonModel):  # type: ignore[misc]  # MLflow is not typed
+class RecommenderModel(PythonModel):
     """Top k items a user that the user has not interacted with; popular ones for a user without a history.
 
     Input: a column ``user_id``. Parameters: ``k``, and ``include_holdout``, which an evaluation sets so that rated

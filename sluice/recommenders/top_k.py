@@ -26,12 +26,15 @@ class TopK:
 
 
 def top_k(scores: NDArray[np.float32], k: int, exclude: sparse.csr_array) -> TopK:
-    """The k highest of each row that ``exclude`` (same shape) does not name. ``scores`` is overwritten.
+    """The k highest of each row that ``exclude`` does not name. ``scores``, shape (users, m), is overwritten.
+
+    ``exclude`` may have more than m columns; the rest are not looked at.
 
     Equal scores go by position, lower first, but which of those equal at the k-th place are in is not defined.
     """
     rows = np.repeat(np.arange(scores.shape[0]), np.diff(exclude.indptr))
-    scores[rows, exclude.indices] = -np.inf
+    inside = exclude.indices < scores.shape[1]
+    scores[rows[inside], exclude.indices[inside]] = -np.inf
     k = min(k, scores.shape[1])
     if k < scores.shape[1]:
         best = np.argpartition(scores, scores.shape[1] - k, axis=1)[:, scores.shape[1] - k :]
@@ -46,20 +49,48 @@ def top_k(scores: NDArray[np.float32], k: int, exclude: sparse.csr_array) -> Top
 
 
 def recommend(scorer: Scorer, fallback: Scorer, users: NDArray[np.int64], histories: sparse.csr_array, k: int) -> TopK:
-    """The k best items a user that are not in the history; ``fallback`` ranks where ``scorer`` has nothing to say."""
-    parts = list(_batches(scorer, fallback, users, histories, k))
-    if not parts:
-        return TopK(np.empty((0, k), np.int64), np.empty((0, k), np.float32))
+    """The k best items a user that are not in the history.
+
+    ``fallback``, which must score the whole catalogue from 0 to 1, ranks where ``scorer`` has nothing to say, and
+    fills lists that would be too short.
+    """
+    k = min(k, histories.shape[1])
+    starts = range(0, max(len(users), 1), BATCH)
+    parts = [_batch(scorer, fallback, users[s : s + BATCH], histories[s : s + BATCH], k) for s in starts]
     return TopK(np.concatenate([p.positions for p in parts]), np.concatenate([p.scores for p in parts]))
 
 
-def _batches(
-    scorer: Scorer, fallback: Scorer, users: NDArray[np.int64], histories: sparse.csr_array, k: int
-) -> Iterator[TopK]:
-    for start in range(0, len(users), BATCH):
-        who, history = users[start : start + BATCH], histories[start : start + BATCH]
-        scores = scorer.scores(who, history)
-        silent = ~scores.any(axis=1) | (np.diff(history.indptr) == 0)
-        if silent.any():
-            scores[silent] = fallback.scores(who[silent], history[silent])
-        yield top_k(scores, k, history)
+def _batch(scorer: Scorer, fallback: Scorer, users: NDArray[np.int64], histories: sparse.csr_array, k: int) -> TopK:
+    scores = scorer.scores(users, histories)
+    lengths = np.diff(histories.indptr)
+    silent = ~scores.any(axis=1) | (lengths == 0)
+    # A bound that is free: all of the history might be among the items that are scored.
+    short = ~silent & (scores.shape[1] - lengths < k) & (scores.shape[1] < histories.shape[1])
+    best = TopK(np.full((len(users), k), NONE), np.full((len(users), k), -np.inf, dtype=np.float32))
+    for rows, rank in ((~silent & ~short, _as_scored), (short, _below_scored), (silent, _only_fallback)):
+        if rows.any():
+            ranked = rank(scores[rows], fallback, users[rows], histories[rows])
+            found = top_k(ranked, k, histories[rows])
+            best.positions[rows, : found.positions.shape[1]] = found.positions
+            best.scores[rows, : found.positions.shape[1]] = found.scores
+    return best
+
+
+def _as_scored(
+    scores: NDArray[np.float32], fallback: Scorer, users: NDArray[np.int64], histories: sparse.csr_array
+) -> NDArray[np.float32]:
+    return scores
+
+
+def _only_fallback(
+    scores: NDArray[np.float32], fallback: Scorer, users: NDArray[np.int64], histories: sparse.csr_array
+) -> NDArray[np.float32]:
+    return fallback.scores(users, histories)
+
+
+def _below_scored(
+    scores: NDArray[np.float32], fallback: Scorer, users: NDArray[np.int64], histories: sparse.csr_array
+) -> NDArray[np.float32]:
+    """The items that are not scored come after all that are, in the fallback's order."""
+    rest = fallback.scores(users, histories)[:, scores.shape[1] :] + scores.min(axis=1, keepdims=True) - 1
+    return np.concatenate([scores, rest], axis=1)

@@ -85,7 +85,8 @@ class _Flags:
 
     def __call__(self, ratings: pl.LazyFrame) -> pl.LazyFrame:
         held_out = is_holdout(KEY, self._holdout_share)
-        validation = is_holdout(KEY, self._validation_share, salt="validation")
+        # Another order of the key is another hash: the two flags must not depend on each other.
+        validation = is_holdout(KEY[::-1], self._validation_share, salt="validation")
         return ratings.with_columns(is_holdout=held_out, is_validation=validation).sort("user_id", "timestamp")
 
 

@@ -1,0 +1,92 @@
+"""Supervisord's configuration, read back by supervisord's own parser."""
+
+import configparser
+import json
+import shlex
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from deployments import guard
+from deployments.local.services import Service
+from deployments.local.supervisor import Supervisor, socket_path, tail
+
+SERVICE = Service(name="echo", title="Echo", command=("echo", "100%", "two words"), env={"COLOUR": '50% "blue"'})
+
+
+def parsed(path: Path) -> configparser.ConfigParser:
+    """As supervisord reads it: with % as the mark of an expansion."""
+    parser = configparser.ConfigParser()
+    parser.read(path)
+    return parser
+
+
+def test_every_service_runs_under_the_guard(tmp_path: Path) -> None:
+    """The command is the guard with the service's file, so nothing can be left behind; dead services are restarted."""
+    path = Supervisor(tmp_path, root=tmp_path).configure([SERVICE], {})
+    program = parsed(path)["program:echo"]
+    assert shlex.split(program["command"]) == [
+        sys.executable,
+        "-I",
+        "-S",
+        guard.__file__,
+        str(tmp_path / "run" / "echo.json"),
+    ]
+    assert program["autorestart"] == "true"
+
+
+def test_logs_are_rotated_by_service(tmp_path: Path) -> None:
+    """Each service has a log of its own whose size is bounded."""
+    path = Supervisor(tmp_path, root=tmp_path).configure([SERVICE], {})
+    program = parsed(path)["program:echo"]
+    assert program["stdout_logfile"] == str(tmp_path / "logs" / "echo.log")
+    assert program["stdout_logfile_maxbytes"] == "10MB"
+    assert program["redirect_stderr"] == "true"
+
+
+def test_awkward_characters_survive(tmp_path: Path) -> None:
+    """A per cent sign in the folder's name, and quotes in the environment, reach the service unchanged."""
+    home = tmp_path / "50% off"
+    home.mkdir()
+    path = Supervisor(home, root=home).configure([SERVICE], {"COMMON": "a,b=c"})
+    assert parsed(path)["program:echo"]["directory"] == str(home)
+    spec = json.loads((home / "run" / "echo.json").read_text())
+    assert spec["command"] == ["echo", "100%", "two words"]
+    assert spec["env"] == {"COMMON": "a,b=c", "COLOUR": '50% "blue"'}
+
+
+def test_run_folder_is_private(tmp_path: Path) -> None:
+    """Who can talk to supervisord can start programs, so nobody else may reach its socket."""
+    supervisor = Supervisor(tmp_path, root=tmp_path)
+    supervisor.configure([], {})
+    assert stat.S_IMODE(supervisor.run_dir.stat().st_mode) == 0o700
+
+
+def test_deep_folder_gets_a_short_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unix sockets have a length limit: a deep home uses a private folder below the temporary one, always the same."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    deep = tmp_path / ("d" * 120) / "run"
+    path = socket_path(deep)
+    assert len(str(path)) < 100
+    assert path == socket_path(deep)
+    assert path != socket_path(deep / "other")
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_silent_supervisor_is_not_alive(tmp_path: Path) -> None:
+    """A socket file that nobody listens on, which a crash leaves, does not count as a stack that is up."""
+    supervisor = Supervisor(tmp_path, root=tmp_path)
+    supervisor.configure([], {})
+    supervisor.socket.touch()
+    assert not supervisor.alive()
+    assert supervisor.states() == {}
+
+
+def test_tail_shows_the_end_of_a_log(tmp_path: Path) -> None:
+    """A message about a service ends with what it said last; a log that is not there is no error."""
+    log = tmp_path / "echo.log"
+    assert "nothing" in tail(log)
+    log.write_text("\n".join(map(str, range(100))))
+    assert tail(log, lines=2) == "98\n99"

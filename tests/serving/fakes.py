@@ -1,0 +1,184 @@
+"""Fakes of the ports that serving uses, and tiny real MLflow models for them to hand out."""
+
+import threading
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.models import ModelSignature, infer_signature
+from mlflow.pyfunc import PyFuncModel, PythonModel
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+
+from sluice.errors import ServiceUnavailableError
+from sluice.models import ModelVersion
+
+KNOWN_USERS = range(1, 11)
+
+
+class Recommender(PythonModel):
+    """Recommends items 1, 2, 3, …; its titles tell the version that answered."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        k = (params or {}).get("k", 10)
+        items = list(range(1, k + 1))
+        rows = [
+            {
+                "user_id": user,
+                "item_ids": items,
+                "titles": [f"{self.label} item {item}" for item in items],
+                "scores": [1 / item for item in items],
+                "known": user in KNOWN_USERS,
+            }
+            for user in model_input["user_id"]
+        ]
+        return pd.DataFrame(rows)
+
+
+class Doubler(PythonModel):
+    """Doubles x; raises on negative numbers, and sleeps as many seconds as it is told."""
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        time.sleep((params or {}).get("sleep", 0.0))
+        if (model_input["x"] < 0).any():
+            raise RuntimeError("no negative numbers")
+        return pd.DataFrame({"y": model_input["x"] * 2, "label": model_input["label"]})
+
+
+class FailingExample(PythonModel):
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:
+        raise RuntimeError("column 'age' is gone")
+
+
+class Unloadable(PythonModel):
+    def load_context(self, context: Any) -> None:
+        raise ImportError("No module named 'lightfm'")
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:
+        return None
+
+
+USERS = pd.DataFrame({"user_id": [1]})
+ROWS = pd.DataFrame({"x": [1.5], "label": ["a"]})
+COUNT = ParamSchema([ParamSpec("k", "long", 10)])
+SLEEP = ParamSchema([ParamSpec("sleep", "double", 0.0)])
+RECOMMENDER = ModelSignature(inputs=Schema([ColSpec("long", "user_id")]), params=COUNT)
+DOUBLER = infer_signature(ROWS, params={"sleep": 0.0})
+
+
+def save(folder: Path, model: PythonModel, signature: ModelSignature | None, example: pd.DataFrame | None) -> Path:
+    """Write a model as MLflow does, without the 12 s of inferring its requirements."""
+    with warnings.catch_warnings():
+        # MLflow advises authors of models here, and uses pandas in a way that pandas 3.1 warns about.
+        warnings.simplefilter("ignore")
+        mlflow.pyfunc.save_model(
+            str(folder), python_model=model, signature=signature, input_example=example, pip_requirements=["mlflow"]
+        )
+    return folder
+
+
+class FakeRegistry:
+    """`sluice.models.ModelRegistry` over folders. ``down`` and ``load_seconds`` make it misbehave."""
+
+    def __init__(self) -> None:
+        self._folders: dict[tuple[str, str], Path] = {}
+        self._aliases: dict[tuple[str, str], str] = {}
+        self.down = False
+        self.load_seconds = 0.0
+        self.looked_up: list[str] = []
+        self.loaded: list[tuple[str, str]] = []
+        self.threads: set[int] = set()
+
+    def add(self, name: str, version: str, folder: Path, alias: str | None = "champion") -> None:
+        self._folders[name, version] = folder
+        if alias:
+            self._aliases[name, alias] = version
+
+    def set_alias(self, name: str, alias: str, version: str) -> None:
+        self._aliases[name, alias] = version
+
+    def delete_alias(self, name: str, alias: str) -> None:
+        del self._aliases[name, alias]
+
+    def find(self, name: str, *, alias: str | None = None, version: str | None = None) -> ModelVersion | None:
+        self._answer()
+        self.looked_up.append(name)
+        found = version or self._aliases.get((name, alias or ""))
+        if found is None or (name, found) not in self._folders:
+            return None
+        return ModelVersion(name=name, version=found, run_id=f"run{found}", created_at=datetime.now(UTC))
+
+    def get(self, name: str, *, alias: str | None = None, version: str | None = None) -> ModelVersion:
+        found = self.find(name, alias=alias, version=version)
+        assert found is not None
+        return found
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        return [self.get(name, version=version) for known, version in self._folders if known == name]
+
+    def load(self, name: str, version: str) -> PyFuncModel:
+        self._answer()
+        self.loaded.append((name, version))
+        time.sleep(self.load_seconds)
+        model: PyFuncModel = mlflow.pyfunc.load_model(str(self._folders[name, version]))
+        return model
+
+    def register(self, model: Any, **_: Any) -> ModelVersion:
+        raise NotImplementedError
+
+    def log_metrics(self, version: ModelVersion, metrics: Mapping[str, float]) -> None: ...
+
+    def metrics(self, version: ModelVersion) -> dict[str, float]:
+        return {}
+
+    def ping(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        self.threads.add(threading.get_ident())
+        if self.down:
+            raise ServiceUnavailableError(service="MLflow", address="http://127.0.0.1:5000", hint="Start it.")
+
+
+class FakeDocuments:
+    """The part of `sluice.documents.DocumentStore` that serving uses, in memory."""
+
+    def __init__(self) -> None:
+        self.collections: dict[str, list[dict[str, Any]]] = {}
+        self.down = False
+        self.closed = False
+
+    def insert(self, collection: str, documents: Any) -> int:
+        self._answer()
+        added = [dict(document) for document in documents]
+        self.collections.setdefault(collection, []).extend(added)
+        return len(added)
+
+    def update(self, collection: str, filter: Mapping[str, Any], fields: Mapping[str, Any]) -> int:
+        self._answer()
+        found = [one for one in self.collections.get(collection, []) if filter.items() <= one.items()]
+        for one in found:
+            one.update(fields)
+        return len(found)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _answer(self) -> None:
+        if self.down:
+            raise ServiceUnavailableError(service="MongoDB", address="mongodb://127.0.0.1", hint="Start it.")
+
+
+def eventually(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)

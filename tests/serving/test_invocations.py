@@ -1,0 +1,243 @@
+"""POST /invocations: MLflow's scoring protocol, its forms and its refusals."""
+
+import json
+from typing import Any
+
+import pytest
+from httpx import Client
+from tests.serving.conftest import Service
+
+ANSWER = {"predictions": [{"y": 3.0, "label": "a"}, {"y": 5.0, "label": "b"}]}
+SPLIT = {"columns": ["x", "label"], "data": [[1.5, "a"], [2.5, "b"]]}
+RECORDS = [{"x": 1.5, "label": "a"}, {"x": 2.5, "label": "b"}]
+COLUMNS = {"x": [1.5, 2.5], "label": ["a", "b"]}
+
+
+def invoke(client: Client, body: Any, media: str = "application/json", model: str = "numbers") -> Any:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {"content-type": media} if media else {}
+    return client.post("/invocations", params={"model": model} if model else {}, content=content, headers=headers)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"dataframe_split": SPLIT},
+        {"dataframe_split": {**SPLIT, "index": [7, 8]}},
+        {"dataframe_records": RECORDS},
+        {"instances": RECORDS},
+        {"inputs": COLUMNS},
+        {"dataframe_split": SPLIT, "params": {"sleep": 0.0}},
+        {"dataframe_split": SPLIT, "params": None},
+        {"dataframe_split": SPLIT, "params": {"unheard_of": 1}},
+        {"dataframe_split": SPLIT, "something_else": 1},
+    ],
+)
+def test_each_form_gives_the_same_predictions(service: Service, body: dict[str, Any]) -> None:
+    """All input forms of the protocol mean the same rows."""
+    with service() as client:
+        answer = invoke(client, body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == ANSWER
+
+
+def test_csv_gives_the_same_predictions(service: Service) -> None:
+    """The protocol's CSV form is understood."""
+    with service() as client:
+        answer = invoke(client, b"x,label\n1.5,a\n2.5,b\n", "text/csv; charset=utf-8")
+    assert answer.json() == ANSWER
+
+
+def test_missing_content_type_is_taken_for_json(service: Service) -> None:
+    """A client that sends no content type is understood."""
+    with service() as client:
+        assert invoke(client, {"dataframe_split": SPLIT}, media="").json() == ANSWER
+
+
+def test_headers_name_model_and_version(service: Service) -> None:
+    """The protocol's body has no room for it, so headers say who answered."""
+    with service() as client:
+        headers = invoke(client, {"dataframe_split": SPLIT}).headers
+    assert headers["x-sluice-model"] == "numbers"
+    assert headers["x-sluice-model-version"] == "1"
+
+
+def test_params_reach_the_model(service: Service) -> None:
+    """Parameters of the signature change the prediction."""
+    body = {"dataframe_records": [{"user_id": 1}], "params": {"k": 2}}
+    with service() as client:
+        answer = invoke(client, body, model="movies")
+    assert answer.json()["predictions"][0]["item_ids"] == [1, 2]
+
+
+def test_missing_numbers_become_null(service: Service) -> None:
+    """What JSON cannot say does not make the answer invalid JSON."""
+    body = b'{"dataframe_split": {"columns": ["x", "label"], "data": [[NaN, "a"], [Infinity, "b"]]}}'
+    with service() as client:
+        answer = invoke(client, body)
+    assert answer.status_code == 200
+    assert [row["y"] for row in json.loads(answer.text, parse_constant=pytest.fail)["predictions"]] == [None, None]
+
+
+def test_only_model_needs_no_name(service: Service) -> None:
+    """MLflow's own clients name no model; with one configured, that one is meant."""
+    body = {"dataframe_records": [{"user_id": 1}], "params": {"k": 1}}
+    with service(models=("movies",)) as client:
+        answer = invoke(client, body, model="")
+    assert answer.headers["x-sluice-model"] == "movies"
+
+
+def test_with_several_models_the_name_is_asked_for(service: Service) -> None:
+    """An ambiguous request is a 422 that names the parameter and the choice."""
+    with service(models=("movies", "numbers")) as client:
+        answer = invoke(client, {"dataframe_split": SPLIT}, model="")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "model"
+    assert "numbers" in answer.json()["detail"]
+
+
+BAD_BODIES: list[Any] = [
+    b"",
+    b" ",
+    b"\xff\xfe",
+    b"\x00" * 100,
+    b"{",
+    b"[",
+    b"null",
+    b"true",
+    b"1",
+    b'"text"',
+    b"[]",
+    b"{}",
+    b"[" * 100_000,
+    b'{"inputs":' * 5_000 + b"1" + b"}" * 5_000,
+    b'{"dataframe_split": {"columns": ["x", "label"], "data": [[' + b"9" * 5_000 + b', "a"]]}}',
+    b'{"dataframe_split": {"columns": ["x", "label"], "data": [[1e400, "a"]}}',
+    b'{"dataframe_split": NaN}',
+    b'{"dataframe_records": [{"x": -1.0, "label": "\\ud800"}]}',
+    b'{"\\ud800": 1}',
+    {"data": [1]},
+    {"columns": ["x"], "data": [[1]]},
+    {"messages": [{"role": "user", "content": "hello"}]},
+    {"prompt": "hello"},
+    {"dataframe_split": SPLIT, "dataframe_records": RECORDS},
+    {"instances": RECORDS, "inputs": COLUMNS},
+    {"dataframe_split": None},
+    {"dataframe_split": []},
+    {"dataframe_split": 1},
+    {"dataframe_split": "text"},
+    {"dataframe_split": {}},
+    {"dataframe_split": {"columns": ["x", "label"]}},
+    {"dataframe_split": {"columns": ["x", "label"], "data": None}},
+    {"dataframe_split": {"columns": ["x", "label"], "data": 5}},
+    {"dataframe_split": {"columns": ["x", "label"], "data": [1, 2]}},
+    {"dataframe_split": {"columns": ["x", "label"], "data": [[1.5]]}},
+    {"dataframe_split": {"columns": ["x", "label"], "data": [[1.5, "a", 3]]}},
+    {"dataframe_split": {"columns": ["x", "label"], "data": [[1.5, "a"]], "index": [1, 2, 3]}},
+    {"dataframe_split": {"columns": ["x", "label"], "data": [[1.5, "a"]], "extra": 1}},
+    {"dataframe_split": {"columns": ["x"], "data": [[1.5]]}},
+    {"dataframe_split": {"columns": ["wrong", "label"], "data": [[1.5, "a"]]}},
+    {"dataframe_split": {"columns": ["x", "x"], "data": [[1.5, 2.5]]}},
+    {"dataframe_split": {"columns": [["x"], ["label"]], "data": [[1.5, "a"]]}},
+    {"dataframe_split": {"columns": {"x": 1}, "data": [[1.5, "a"]]}},
+    {"dataframe_split": {"columns": ["x", "label"], "data": [["text", "a"]]}},
+    {"dataframe_split": {"columns": ["x", "label"], "data": [[{"a": 1}, "a"]]}},
+    {"dataframe_split": {"columns": ["x", "label"], "data": [[[1, 2], "a"]]}},
+    {"dataframe_split": {"columns": ["x", "label"], "data": [[-1.0, "a"]]}},
+    {"dataframe_records": None},
+    {"dataframe_records": {}},
+    {"dataframe_records": "text"},
+    {"dataframe_records": [1, 2]},
+    {"dataframe_records": [None]},
+    {"dataframe_records": [[1.5, "a"]]},
+    {"dataframe_records": [{}]},
+    {"dataframe_records": []},
+    {"dataframe_records": [{"x": 1.5}]},
+    {"dataframe_records": [{"x": "text", "label": "a"}]},
+    {"dataframe_records": [{"x": {"deep": [1]}, "label": "a"}]},
+    {"instances": None},
+    {"instances": 1},
+    {"instances": "text"},
+    {"instances": []},
+    {"instances": {}},
+    {"instances": [1, "a", None]},
+    {"instances": [[1, 2], [3]]},
+    {"instances": [{"x": 1.5, "label": "a"}, {"x": 2.5}]},
+    {"instances": [{"x": 1.5, "label": "a"}, 5]},
+    {"inputs": None},
+    {"inputs": 1},
+    {"inputs": "text"},
+    {"inputs": {}},
+    {"inputs": [[1.5, "a", 2, 3], 4]},
+    {"inputs": {"x": [1.5, 2.5], "label": ["a"]}},
+    {"inputs": {"x": "text", "label": "a"}},
+    {"inputs": {"x": {"y": {"z": 1}}, "label": ["a"]}},
+    {"inputs": {"wrong": [1]}},
+    {"dataframe_split": SPLIT, "params": 5},
+    {"dataframe_split": SPLIT, "params": []},
+    {"dataframe_split": SPLIT, "params": "text"},
+    {"dataframe_split": SPLIT, "params": {"sleep": "long"}},
+    {"dataframe_split": SPLIT, "params": {"sleep": [1]}},
+    {"dataframe_split": SPLIT, "params": {"sleep": None}},
+    {"dataframe_split": SPLIT, "params": {"sleep": -1.0}},
+]
+
+
+def test_bad_bodies_never_fail_the_service(service: Service) -> None:
+    """Whatever is sent, the answer is a problem document with a client error that names a field, and serving goes on."""
+    wrong = {}
+    with service() as client:
+        for number, body in enumerate(BAD_BODIES):
+            answer = invoke(client, body)
+            problem = answer.json()
+            if answer.status_code != 400 or not problem["errors"][0]["field"] or len(problem["detail"]) > 1000:
+                wrong[number] = (str(body)[:80], answer.status_code, answer.text[:200])
+        assert invoke(client, {"dataframe_split": SPLIT}).json() == ANSWER
+    assert wrong == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "says"),
+    [
+        ({"dataframe_split": {"columns": ["x"], "data": [[1.5]]}}, "dataframe_split", "label"),
+        ({"dataframe_records": [{"x": "text", "label": "a"}]}, "dataframe_records", "x"),
+        ({"dataframe_split": SPLIT, "params": {"sleep": "long"}}, "params", "sleep"),
+        ({"dataframe_split": SPLIT, "params": 5}, "params", "object"),
+        ({"dataframe_records": [{"x": -1.0, "label": "a"}]}, "dataframe_records", "no negative numbers"),
+        (b"{", "body", "JSON"),
+    ],
+)
+def test_refusal_names_part_and_column(service: Service, body: Any, field: str, says: str) -> None:
+    """The error leads to what is wrong: the part of the body, and the column or parameter in it."""
+    with service() as client:
+        problem = invoke(client, body).json()
+    assert problem["errors"][0]["field"] == field
+    assert says in problem["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    "media",
+    ["application/x-www-form-urlencoded", "text/plain", "application/json; charset=latin-1", ";", "x" * 3000, "é"],
+)
+def test_other_media_types_are_refused(service: Service, media: str) -> None:
+    """What the protocol does not read is a 415 that says what it does read."""
+    with service() as client:
+        answer = client.post("/invocations?model=numbers", content=b"{}", headers={b"content-type": media.encode()})
+    assert answer.status_code == 415
+    assert "application/json" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("body", [b"", b"x\n", b"\xff", b"wrong,label\n1,a\n", b"x,label\ntext,a\n", b'x,label\n"1,a'])
+def test_bad_csv_never_fails_the_service(service: Service, body: bytes) -> None:
+    """CSV that does not fit is a client error too."""
+    with service() as client:
+        assert invoke(client, body, "text/csv").status_code == 400
+
+
+def test_model_failures_are_counted(service: Service) -> None:
+    """An input that fits the signature and makes the model raise is told apart from one that does not fit."""
+    with service() as client:
+        invoke(client, {"dataframe_records": [{"x": -1.0, "label": "a"}]})
+        invoke(client, {"dataframe_records": [{"x": "text", "label": "a"}]})
+        metrics = client.get("/metrics").text
+    assert 'sluice_prediction_failures_total{model="numbers",model_version="1"} 1.0' in metrics
