@@ -22,8 +22,7 @@ def exposition(registry: CollectorRegistry, accept: str = "") -> tuple[bytes, st
     """The metrics and their content type, in the format the scraper's ``Accept`` header asks for."""
     try:
         encode, content_type = choose_encoder(accept)
-        return encode(registry), content_type
-    except ValueError:
-        # An unreadable version in the header (version=x); answer as if none was given.
+    except (TypeError, ValueError):
+        # A version that is no number (version=x); answer as if none was given.
         encode, content_type = choose_encoder("")
-        return encode(registry), content_type
+    return encode(registry), content_type

@@ -214,4 +214,6 @@ class PredictionFailedError(SluiceError):
 class DependencyMissingError(SluiceError):
     """Fields: package, purpose, extra."""
 
-    template = "{purpose} needs the package {package!r}, which is not installed. Install the extra: uv sync --extra {extra}"
+    template = (
+        "{purpose} needs the package {package!r}, which is not installed. Install the extra: uv sync --extra {extra}"
+    )

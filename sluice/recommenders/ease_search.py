@@ -45,6 +45,10 @@ class EaseGrid(BaseModel):
     history_power: tuple[float, ...] = Field((0.0, 0.25, 0.5), min_length=1)
     popularity_power: tuple[float, ...] = Field((0.0, 0.1, 0.2), min_length=1, description="tried within each fit")
 
+    min_support: int = Field(
+        6, ge=1, description="items with fewer users sit the search out: lists hardly show them, and time is cubic"
+    )
+
     def candidates(self) -> list[Candidate]:
         return [Candidate(l2, power) for l2, power in product(self.l2, self.history_power)]
 
@@ -57,11 +61,12 @@ def score(
     candidate: Candidate,
     train: Interactions,
     validation: sparse.csr_array,
-    supported: int,
+    min_support: int,
     popularity_powers: tuple[float, ...],
     k: int,
 ) -> Scored:
     """Fit on ``train`` (items by popularity), measure nDCG at k on ``validation`` (same users and items)."""
+    supported = int((train.support >= min_support).sum())
     gram = Gram.of(train, supported, candidate.history_power)
     plain = ease.fit(gram, train.support, EaseOptions(**candidate._asdict(), popularity_power=0.0))
     scales = [popularity_scale(train.support[:supported], power) for power in popularity_powers]

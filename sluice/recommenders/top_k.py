@@ -1,6 +1,5 @@
 """The best k items a user, without sorting the catalogue."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np

@@ -84,5 +84,3 @@ def service(registry: FakeRegistry, documents: FakeDocuments) -> Service:
             yield client
 
     return start
-
-

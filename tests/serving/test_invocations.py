@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from httpx import Client
+
 from tests.serving.conftest import Service
 
 ANSWER = {"predictions": [{"y": 3.0, "label": "a"}, {"y": 5.0, "label": "b"}]}
@@ -128,12 +129,11 @@ BAD_BODIES: list[Any] = [
     {"dataframe_split": "text"},
     {"dataframe_split": {}},
     {"dataframe_split": {"columns": ["x", "label"]}},
-    {"dataframe_split": {"columns": ["x", "label"], "data": None}},
     {"dataframe_split": {"columns": ["x", "label"], "data": 5}},
     {"dataframe_split": {"columns": ["x", "label"], "data": [1, 2]}},
     {"dataframe_split": {"columns": ["x", "label"], "data": [[1.5]]}},
     {"dataframe_split": {"columns": ["x", "label"], "data": [[1.5, "a", 3]]}},
-    {"dataframe_split": {"columns": ["x", "label"], "data": [[1.5, "a"]], "index": [1, 2, 3]}},
+    {"dataframe_split": {"columns": ["x", "label"], "data": [[1.5, "a"], [2.5, "b"]], "index": [1, 2, 3]}},
     {"dataframe_split": {"columns": ["x", "label"], "data": [[1.5, "a"]], "extra": 1}},
     {"dataframe_split": {"columns": ["x"], "data": [[1.5]]}},
     {"dataframe_split": {"columns": ["wrong", "label"], "data": [[1.5, "a"]]}},

@@ -1,6 +1,7 @@
 """GET /recommendations/{user_id}."""
 
 import pytest
+
 from tests.serving.conftest import Service
 
 

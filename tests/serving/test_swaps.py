@@ -5,6 +5,7 @@ from threading import Event, get_ident
 
 import pytest
 from httpx import Client
+
 from tests.serving.conftest import Service
 from tests.serving.fakes import FakeDocuments, FakeRegistry, eventually
 

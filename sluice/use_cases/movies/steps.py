@@ -101,13 +101,12 @@ def search(train: Dataset, params: Params, compute: Compute) -> Params:
     ratings = train.scan().select(*KEY, "is_validation").collect()
     inner = _interactions(ratings.filter(~pl.col("is_validation"))).by_popularity()
     validation = _interactions(ratings.filter("is_validation"), users=inner.users, items=inner.items).matrix
-    supported = int((inner.support >= params.min_support).sum())
     scored = compute.search(
         ease_search.score,
         params.search.candidates(),
         inner,
         validation,
-        supported,
+        params.search.min_support,
         params.search.popularity_power,
         params.k,
     )
