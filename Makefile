@@ -33,7 +33,7 @@ test: install ## The test suite, under ten minutes
 	$(RUN)/python -m pytest -m "not slow"
 
 test-slow: install ## What .ci/run adds: minutes, not seconds
-	$(RUN)/python -m pytest -m slow
+	$(RUN)/python -m pytest -m slow --timeout 900
 
 check: install ## Lint, types, import rules, generated files
 	$(RUN)/ruff check .

@@ -16,8 +16,14 @@ from sluice.settings import Settings
 if TYPE_CHECKING:
     from loguru import Message, Record
 
-# Libraries that log each request or each retry at INFO.
-QUIET = ("alembic", "botocore", "httpcore", "httpx", "urllib3")
+# Libraries that log each request; and urllib3 each retry, whose outcome whoever asked logs once.
+QUIET = {
+    "alembic": logging.WARNING,
+    "botocore": logging.WARNING,
+    "httpcore": logging.WARNING,
+    "httpx": logging.WARNING,
+    "urllib3": logging.ERROR,
+}
 # What Prefect puts on the records of a run, and what `logger.contextualize` uses in our own code.
 CONTEXT = ("flow_run_id", "task_run_id", "deployment")
 LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
@@ -134,8 +140,8 @@ def _intercept_standard_logging(level: str) -> None:
     if not any(isinstance(handler, InterceptHandler) for handler in root.handlers):
         root.addHandler(InterceptHandler())
     root.setLevel(logging.DEBUG if level == "TRACE" else level)
-    for name in QUIET:
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    for name, quiet in QUIET.items():
+        logging.getLogger(name).setLevel(max(quiet, root.level))
     logging.captureWarnings(True)
 
 

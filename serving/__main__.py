@@ -1,7 +1,10 @@
 """``python -m serving``: one process of the service, on the address that the settings give."""
 
+import sys
+
 import uvicorn
 
+from sluice.errors import SettingsInvalidError
 from sluice.settings import Settings
 
 # Requests that were accepted before SIGTERM get this long to finish. Kubernetes' default grace
@@ -11,7 +14,10 @@ DRAIN_SECONDS = 25
 
 def main() -> None:
     """Serve until SIGTERM or Ctrl-C, then finish the requests under way."""
-    settings = Settings.load()
+    try:
+        settings = Settings.load()
+    except SettingsInvalidError as error:
+        sys.exit(str(error))
     uvicorn.run(
         "serving.app:create_app",
         factory=True,

@@ -141,7 +141,7 @@ class Lake:
     def latest_or_raise(self, table: str) -> TableRef:
         latest = self.latest(table)
         if latest is None:
-            raise TableNotFoundError(table=table, hint=f"Run the stage that writes it: {table.split('/', maxsplit=1)[0]}.")
+            raise TableNotFoundError(table=table, hint=f"Run the stage that writes it: {table.partition('/')[0]}.")
         return latest
 
     def watermark(self, table: str) -> str | None:

@@ -17,8 +17,8 @@ class AlsOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     factors: int = Field(64, ge=1)
-    regularization: float = Field(0.05, ge=0)
-    alpha: float = Field(10.0, gt=0, description="confidence in an interaction, where none has 1")
+    regularization: float = Field(10.0, ge=0)
+    alpha: float = Field(1.0, gt=0, description="confidence in an interaction, where none has 1")
     iterations: int = Field(15, ge=1)
 
 

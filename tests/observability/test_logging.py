@@ -242,7 +242,7 @@ def test_values_of_variables_are_shown_in_development_only(capsys: pytest.Captur
     """Local variables may be personal data; loguru's diagnosis prints them."""
 
     def broken(value: str) -> None:
-        raise ValueError("broken") from None
+        raise ValueError("broken" if value else "whole")
 
     for env, shown in (("production", False), ("local", False), ("development", True)):
         configure(log_format="text", env=env)

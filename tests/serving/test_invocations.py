@@ -184,7 +184,7 @@ BAD_BODIES: list[Any] = [
 
 
 def test_bad_bodies_never_fail_the_service(service: Service) -> None:
-    """Whatever is sent, the answer is a problem document with a client error that names a field, and serving goes on."""
+    """Whatever is sent, the answer is a client error that names a field, and serving goes on."""
     wrong = {}
     with service() as client:
         for number, body in enumerate(BAD_BODIES):
