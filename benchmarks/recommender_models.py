@@ -19,7 +19,7 @@ from sluice.recommenders.interactions import Interactions
 from sluice.recommenders.popularity import Popularity
 from sluice.recommenders.scorer import Scorer
 
-# nDCG of an option set: fitted on an inner split of the training part, measured on the rest of it.
+# nDCG of a scorer that was fitted on the inner training part, on the inner validation part.
 Measure = Callable[[Scorer], float]
 _MOST_ITEMS = 20_000
 _MIN_SUPPORT = 3
@@ -27,7 +27,7 @@ _MIN_SUPPORT = 3
 
 @dataclass(frozen=True)
 class Contender:
-    """``choose(inner, validation, measure)`` gives options, ``fit(train, options, seed)`` a scorer."""
+    """``choose`` gives options from an inner split of the training part, ``fit(train, options, seed)`` a scorer."""
 
     name: str
     choose: Callable[[Interactions, sparse.csr_array, Measure, int], Any]
@@ -35,13 +35,13 @@ class Contender:
 
 
 def contenders() -> list[Contender]:
-    """Each that has hyper-parameters gets as many fits to choose them: 18."""
+    """Peers get at least as many fits as ours to choose hyper-parameters, around what suited them on MovieLens."""
     als_grid = [
-        AlsOptions(factors=f, regularization=r, alpha=a) for f, r, a in product((16, 32, 64), (1, 10), (1, 2, 5))
+        AlsOptions(factors=f, regularization=r, alpha=a) for f, r, a in product((8, 16, 32, 64), (3, 10), (1, 2, 5))
     ]
     bpr_grid = [
         BprOptions(factors=f, learning_rate=lr, regularization=r)
-        for f, lr, r in product((16, 32, 64), (0.005, 0.01), (0.003, 0.01, 0.03))
+        for f, lr, r in product((32, 64), (0.005, 0.01, 0.02), (0.001, 0.003, 0.01))
     ]
     return [
         Contender("popularity", lambda *_: None, lambda train, *_: Popularity.of(train.support, len(train.users))),

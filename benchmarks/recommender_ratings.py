@@ -134,7 +134,7 @@ def _columns(table: pd.DataFrame) -> pd.DataFrame:
 
 def _plain(name: str) -> str:
     """``user_id:token`` (RecBole), ``User-ID`` and ``userId`` are one name."""
-    return re.sub(r"[^a-z0-9]", "", name.split(":")[0].lower())
+    return re.sub(r"[^a-z0-9]", "", name.split(":", maxsplit=1)[0].lower())
 
 
 def _is_number(text: str) -> bool:

@@ -89,7 +89,7 @@ def print_metrics(champion: Promotion, outcome: "PipelineResult") -> None:
         column.justify = "right"
     for metric in sorted(champion.metrics.keys() | baseline.keys()):
         values = (scores.get(metric) for scores in (champion.metrics, champion.champion_metrics, baseline))
-        table.add_row(metric, *("–" if value is None else f"{value:.4f}" for value in values))
+        table.add_row(metric, *("-" if value is None else f"{value:.4f}" for value in values))
     console.print(table)
 
 

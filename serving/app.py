@@ -27,7 +27,7 @@ from sluice.settings import ServingSettings, Settings
 
 # NumPy and most models let go of the interpreter while they compute, so a few more threads than
 # cores keep the cores busy; many more only lengthen the tail.
-PREDICTION_THREADS = 2
+PREDICTION_THREADS = (os.cpu_count() or 1) + 2
 # Look-ups wait for the network and loads for the disk; a slow load must leave room for look-ups.
 REGISTRY_THREADS = 4
 

@@ -1,10 +1,10 @@
 """What the service does, without HTTP: `serving.routes` puts it on the wire."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from loguru import logger
-from mlflow.exceptions import MlflowException
 
 from serving import invocations, recommendations
 from serving.cache import ModelCache
@@ -12,7 +12,13 @@ from serving.predictor import ModelRaisedError, Predictor
 from serving.refresher import Refresher
 from serving.schemas import ModelStatus, Readiness, Recommendations, Refused
 from serving.served import ServedModel, summary
-from sluice.errors import InputInvalidError, ModelNotFoundError, PredictionFailedError
+from sluice.errors import (
+    InputInvalidError,
+    ModelLoadFailedError,
+    ModelNotFoundError,
+    PredictionFailedError,
+    SluiceError,
+)
 
 LONGEST_NAME = 256
 
@@ -58,6 +64,8 @@ class Handlers:
                 answer = self._predictor.predict(served, frame, params)
                 return recommendations.answer(served, frame, answer, k)
             except ModelRaisedError as raised:
+                if isinstance(raised.cause, SluiceError) and raised.blames_input:
+                    raise raised.cause from None
                 self._note_failure(served, raised.cause)
                 raise PredictionFailedError(
                     name=served.name, version=served.version.version, problem=summary(raised.cause)
@@ -79,7 +87,7 @@ class Handlers:
                 prediction = self._predictor.predict(served, invocation.data, invocation.params)
                 return invocations.encode(prediction)
             except ModelRaisedError as raised:
-                if not isinstance(raised.cause, MlflowException):
+                if not raised.blames_input:
                     self._note_failure(served, raised.cause)
                 raise invocations.refusal(invocation, raised.cause) from None
             except (TypeError, ValueError, RecursionError) as error:
@@ -98,7 +106,7 @@ class Handlers:
         Raises:
             ModelNotFoundError: no such model, or it has no champion yet.
         """
-        if name not in self._cache.names():
+        with suppress(ModelLoadFailedError):  # the status tells
             await self._served(name)
         return self._status(name)
 

@@ -15,7 +15,7 @@ from mlflow.types import Schema
 from mlflow.utils.proto_json_utils import NumpyEncoder, _get_jsonable_obj
 
 from serving.served import summary
-from sluice.errors import MediaTypeUnsupportedError, PayloadInvalidError
+from sluice.errors import MediaTypeUnsupportedError, PayloadInvalidError, SluiceError
 
 JSON = "application/json"
 CSV = "text/csv"
@@ -62,6 +62,8 @@ def parse(body: bytes, content_type: str, schema: Schema) -> Invocation:
 
 def refusal(invocation: Invocation, error: BaseException) -> PayloadInvalidError:
     """What the scoring protocol answers when ``predict`` raised: the input's fault, status 400."""
+    if isinstance(error, SluiceError) and "field" in error.fields:
+        return PayloadInvalidError(field=error.field, problem=error.fields.get("problem", str(error)))
     if isinstance(error, MlflowException) and "Failed to enforce schema" not in error.message:
         return PayloadInvalidError(field=PARAMS, problem=summary(error))
     return PayloadInvalidError(field=invocation.form, problem=_reason(error))

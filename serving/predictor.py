@@ -3,11 +3,15 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from http import HTTPStatus
 from time import perf_counter
 from typing import Any, TypeVar
 
+from mlflow.exceptions import MlflowException
+
 from serving.metrics import ServingMetrics
 from serving.served import ServedModel
+from sluice.errors import SluiceError
 
 R = TypeVar("R")
 
@@ -18,6 +22,13 @@ class ModelRaisedError(Exception):
     def __init__(self, cause: BaseException) -> None:
         super().__init__(str(cause))
         self.cause = cause
+
+    @property
+    def blames_input(self) -> bool:
+        """Whether the input does not fit, by MLflow's check or by the model's own; else the model failed."""
+        if isinstance(self.cause, SluiceError):
+            return self.cause.status < HTTPStatus.INTERNAL_SERVER_ERROR
+        return isinstance(self.cause, MlflowException)
 
 
 class Predictor:

@@ -13,12 +13,15 @@ from deployments.local.environment import stack_environment
 from deployments.local.record import StackRecord, read_record
 from sluice.settings import Settings
 
+PACKAGES = Path(__file__).parent / "packages"
+
 
 def clean_environment(home: Path) -> dict[str, str]:
     """This process's environment without anybody's stack in it."""
     foreign = ("SLUICE_", "PREFECT_", "MLFLOW_", "DASK_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    return {**kept, "SLUICE_HOME": str(home)}
+    # The use cases that tests bring are installed as a stranger's package is: found on the path by its metadata.
+    return {**kept, "SLUICE_HOME": str(home), "PYTHONPATH": str(PACKAGES)}
 
 
 def sluice(

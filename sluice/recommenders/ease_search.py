@@ -41,10 +41,9 @@ class EaseGrid(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    l2: tuple[float, ...] = Field((100, 200, 300, 450, 650, 900), min_length=1)
+    l2: tuple[float, ...] = Field((150, 250, 400, 600, 900, 1300), min_length=1)
     history_power: tuple[float, ...] = Field((0.0, 0.25, 0.5), min_length=1)
-    popularity_power: tuple[float, ...] = Field((0.0, 0.1, 0.2), min_length=1, description="tried within each fit")
-
+    popularity_power: tuple[float, ...] = Field((0.0, 0.1, 0.2, 0.3), min_length=1, description="tried within each fit")
     min_support: int = Field(
         6, ge=1, description="items with fewer users sit the search out: lists hardly show them, and time is cubic"
     )

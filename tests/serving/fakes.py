@@ -14,7 +14,7 @@ from mlflow.models import ModelSignature, infer_signature
 from mlflow.pyfunc import PyFuncModel, PythonModel
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
-from sluice.errors import ServiceUnavailableError
+from sluice.errors import InputInvalidError, ServiceUnavailableError
 from sluice.models import ModelVersion
 
 KNOWN_USERS = range(1, 11)
@@ -28,6 +28,8 @@ class Recommender(PythonModel):
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         k = (params or {}).get("k", 10)
+        if k < 1:
+            raise InputInvalidError(field="k", problem="it must be at least 1")
         items = list(range(1, k + 1))
         rows = [
             {

@@ -234,6 +234,16 @@ def test_bad_csv_never_fails_the_service(service: Service, body: bytes) -> None:
         assert invoke(client, body, "text/csv").status_code == 400
 
 
+def test_field_that_the_model_refuses_is_named(service: Service) -> None:
+    """A model that says which field is wrong is passed on, and has not failed."""
+    with service() as client:
+        answer = invoke(client, {"dataframe_records": [{"user_id": 1}], "params": {"k": 0}}, model="movies")
+        metrics = client.get("/metrics").text
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [{"field": "k", "message": "it must be at least 1"}]
+    assert 'sluice_prediction_failures_total{model="movies",model_version="1"} 0.0' in metrics
+
+
 def test_model_failures_are_counted(service: Service) -> None:
     """An input that fits the signature and makes the model raise is told apart from one that does not fit."""
     with service() as client:

@@ -191,3 +191,14 @@ def test_document_store_down_does_not_hold_serving_up(service: Service, document
     with service() as client:
         assert version(client) == "1"
     assert documents.collections == {}
+
+
+def test_broken_model_that_nobody_configured_tells_why(service: Service, registry: FakeRegistry) -> None:
+    """Asking about a model whose only version was refused is answered, the first time too."""
+    registry.set_alias("movies", "champion", "4")
+    with service(models=()) as client:
+        for _ in range(2):
+            answer = client.get("/models/movies")
+            assert answer.status_code == 200
+            assert answer.json()["version"] is None
+            assert "lightfm" in answer.json()["refused"]["problem"]

@@ -22,9 +22,10 @@ class Params(BaseModel, extra="forbid"):
     rows: int = 1000
     bad_rows: int = 1
     partitions: int = 1
-    fail_train: bool = False
-    sleep_in_train: float = 0.0
-    kill_worker_once: str = ""  # a file: while it exists, the worker that trains kills itself and removes it first
+    offset: int = 0  # of the ids, so that a test has rows of its own
+    fail_while: str = ""  # a file: while it exists, train fails
+    sleep_while: str = ""  # a file: while it exists, train goes on sleeping
+    kill_worker_once: str = ""  # a file: when it exists, train removes it and kills the worker that it runs on
 
 
 class Schema(pa.DataFrameModel):
@@ -36,10 +37,12 @@ class Schema(pa.DataFrameModel):
 def ingest(source: Any, params: Params, since: str | None) -> Iterator[pl.DataFrame]:
     size = params.rows // params.partitions
     for start in range(0, params.rows, size):
-        ids = list(range(start, start + size))
-        yield pl.DataFrame({"id": ids, "x": [i / params.rows for i in ids]}).with_columns(
-            y=params.slope * pl.col("x"),
-            id=pl.when((pl.col("id") > 0) & (pl.col("id") <= params.bad_rows)).then(-pl.col("id")).otherwise("id"),
+        n = pl.int_range(start, start + size, eager=True)
+        bad = (n > 0) & (n <= params.bad_rows)
+        yield pl.DataFrame({"n": n, "bad": bad}).select(
+            id=pl.when("bad").then(-pl.col("n")).otherwise(params.offset + pl.col("n")),
+            x=pl.col("n") / params.rows,
+            y=params.slope * pl.col("n") / params.rows,
         )
 
 
@@ -70,13 +73,14 @@ def search(train: Any, params: Params, compute: Any) -> Params:
 def train(train: Any, params: Params, compute: Any) -> Any:
     from sklearn.linear_model import LinearRegression
 
-    if params.fail_train:
+    if params.fail_while and Path(params.fail_while).exists():
         raise RuntimeError("train was told to fail")
     marker = Path(params.kill_worker_once)
     if params.kill_worker_once and marker.exists():
         marker.unlink()
         os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(params.sleep_in_train)
+    while params.sleep_while and Path(params.sleep_while).exists():
+        time.sleep(0.1)
     rows = train.read()
     return LinearRegression().fit(rows.select("x").to_pandas(), rows["y"].to_numpy())
 

@@ -1,0 +1,1 @@
+"""What `make bench` runs, each against its peers in one run."""
