@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no types
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, `benchmarks` is not on the path
 
@@ -41,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     users, items = ratings["user"].nunique(), ratings["item"].nunique()
     progress(f"{len(ratings):,} ratings by {users:,} users of {items:,} items; {given.seeds} splits")
     start = time.perf_counter()
-    summary = summarise(evaluate(ratings, contenders(), given.seeds, progress))
+    # NumPy's, SciPy's and implicit's thread pools take each other's cores: one thread is faster here, and repeatable.
+    with threadpool_limits(1, "blas"):
+        summary = summarise(evaluate(ratings, contenders(), given.seeds, progress))
     progress(f"took {time.perf_counter() - start:.0f} s")
     print(json.dumps(summary, indent=2) if given.json else table(summary, given.seeds))
     return 0

@@ -15,7 +15,7 @@ from scipy import sparse
 
 from benchmarks.recommender_models import Contender
 from sluice.recommenders import metrics
-from sluice.recommenders.interactions import Interactions
+from sluice.recommenders.interactions import Ids, Interactions
 from sluice.recommenders.metrics import Hits, ndcg
 from sluice.recommenders.popularity import Popularity
 from sluice.recommenders.scorer import Scorer
@@ -75,9 +75,13 @@ def summarise(results: dict[str, list[Scores]]) -> dict[str, dict[str, dict[str,
 def _aligned(first: pd.DataFrame, second: pd.DataFrame, ratings: pd.DataFrame) -> tuple[Interactions, sparse.csr_array]:
     """The first part with all users and items of ``ratings``, most popular first; the second with the same axes."""
     users, items = ratings["user"].unique(), ratings["item"].unique()
-    known = Interactions.from_ids(first["user"], first["item"], users=users, items=items).by_popularity()
-    held = Interactions.from_ids(second["user"], second["item"], users=known.users, items=known.items)
+    known = Interactions.from_ids(*_ids(first), users=np.asarray(users), items=np.asarray(items)).by_popularity()
+    held = Interactions.from_ids(*_ids(second), users=known.users, items=known.items)
     return known, held.matrix
+
+
+def _ids(rows: pd.DataFrame) -> tuple[Ids, Ids]:
+    return np.asarray(rows["user"]), np.asarray(rows["item"])
 
 
 def _positions(scorer: Scorer, train: Interactions) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":

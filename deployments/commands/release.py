@@ -31,7 +31,8 @@ def history(use_case: Model) -> None:
     if not reigns:
         console.print(f"{use_case} has had no champion yet. Train one: sluice run {use_case}")
         return
-    console.print(_table(reigns))
+    for reign in reigns:
+        _print_reign(reign)
 
 
 def promote(
@@ -99,15 +100,16 @@ def _say(promotion: "Promotion") -> None:
     console.print(f"{promotion.model}@{promotion.version} is champion{before}.")
 
 
-def _table(reigns: "list[Promotion]") -> object:
-    from rich.table import Table
+def _print_reign(reign: "Promotion") -> None:
+    from rich.markup import escape
 
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("version", "from", "to", "by", "why", "metrics"):
-        table.add_column(column, overflow="fold")
-    for reign in reigns:
-        until = f"{reign.until.astimezone():%Y-%m-%d %H:%M:%S}" if reign.until else "[green]now[/green]"
-        metrics = ", ".join(f"{name} {value:.4f}" for name, value in sorted(reign.metrics.items()))
-        since = f"{reign.since.astimezone():%Y-%m-%d %H:%M:%S}"
-        table.add_row(reign.version, since, until, reign.by, reign.reason, metrics)
-    return table
+    from deployments.terminal import console
+
+    until = f"{reign.until.astimezone():%Y-%m-%d %H:%M:%S}" if reign.until else "[green]now[/green]"
+    since = f"{reign.since.astimezone():%Y-%m-%d %H:%M:%S}"
+    console.print(f"[bold]{reign.model}@{reign.version}[/bold]  {since} to {until}")
+    console.print(f"  by      {escape(reign.by)}", soft_wrap=True)
+    console.print(f"  because {escape(reign.reason)}", soft_wrap=True)
+    for name, value in sorted(reign.metrics.items()):
+        before = reign.champion_metrics.get(name)
+        console.print(f"  {name:<20} {value:.4f}" + ("" if before is None else f"  (before: {before:.4f})"))

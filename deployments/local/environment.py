@@ -47,8 +47,8 @@ def prefect_server_environment(record: StackRecord) -> dict[str, str]:
         "PREFECT_SERVER_API_HOST": host_of(record.prefect_url),
         "PREFECT_SERVER_API_PORT": str(port_of(record.prefect_url)),
         "PREFECT_SERVER_UI_API_URL": record.prefect_url,
-        # Who holds a concurrency slot must outlive a restart of the server; in memory, the default, slots that were taken
-        # before it would stay taken for ever.
+        # Who holds a concurrency slot must outlive a restart of the server: with the default, memory, slots that were
+        # taken before it stay taken for ever.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         # Flow runs too, not only events: otherwise the database grows without bound.
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",

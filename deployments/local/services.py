@@ -20,6 +20,7 @@ class Service:
         command: without a shell.
         ports: which it will listen on, with the setting that moves each.
         wait_for: ``host:port`` addresses that must accept connections before it is started.
+        grace: seconds it gets to end after SIGTERM.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Service:
     env: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[int, str] = field(default_factory=dict)
     wait_for: tuple[str, ...] = ()
+    grace: float = 10.0
 
 
 def local_services(record: StackRecord, settings: Settings) -> list[Service]:
@@ -108,6 +110,8 @@ def _dask(record: StackRecord, settings: Settings) -> Iterator[Service]:
         ),
         env=environment.dask_environment(),
         wait_for=(_address(record.dask_address),),
+        # A worker that has run Prefect tasks takes six seconds to end, and there is nothing left for it to save.
+        grace=1.5,
     )
 
 

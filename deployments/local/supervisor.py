@@ -114,7 +114,7 @@ class Supervisor:
                     name=service.name,
                     command=_escaped(shlex.join(command)),
                     root=_escaped(self.root),
-                    stop=int(2 * _STOP_SECONDS) + 5,
+                    stop=int(2 * service.grace) + 5,
                     log=_escaped(self.log(service.name)),
                 )
             )
@@ -128,7 +128,7 @@ class Supervisor:
             "env": {**environment, **service.env},
             "cwd": str(self.root),
             "wait_for": service.wait_for,
-            "grace": _STOP_SECONDS,
+            "grace": service.grace,
             "marker": f"{self.home}:{service.name}",
             "parent_pidfile": str(self.run_dir / "supervisord.pid"),
         }

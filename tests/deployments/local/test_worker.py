@@ -4,58 +4,88 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
-from deployments.local.worker import crash_lost_runs
+from deployments.local.worker import put_in_order
 
 
-class FakePrefect:
-    """Answers like Prefect's API: runs that are under way, and their states."""
+class FakePrefect(httpx.MockTransport):
+    """Prefect's API with runs that are under way, given as id and pool, and one limit whose only slot is taken."""
 
-    def __init__(self, *runs: str) -> None:
+    def __init__(self, **runs: str) -> None:
+        super().__init__(self._answer)
         self.runs = runs
         self.states: dict[str, dict[str, Any]] = {}
-        self.query: dict[str, Any] = {}
+        self.released: list[str] = []
+        self.slots = {"limit-1": 1}
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    def _answer(self, request: httpx.Request) -> httpx.Response:
         body = json.loads(request.content)
-        if request.url.path.endswith("/flow_runs/filter"):
-            self.query = body
-            return httpx.Response(200, json=[{"id": run} for run in self.runs])
-        self.states[request.url.path.split("/")[-2]] = body["state"]
-        return httpx.Response(201, json={})
+        match request.method, request.url.path.removeprefix("/api").strip("/").split("/"):
+            case "POST", ["flow_runs", "filter"]:
+                assert "SCHEDULED" not in body["flow_runs"]["state"]["type"]["any_"], "those wait for their start"
+                return httpx.Response(200, json=[{"id": k, "work_pool_name": v} for k, v in self.runs.items()])
+            case "POST", ["flow_runs", run, "set_state"]:
+                self.states[run] = body["state"]
+            case "POST", ["v2", "concurrency_limits", "decrement-with-lease"]:
+                self.released.append(body["lease_id"])
+            case "POST", ["v2", "concurrency_limits", "filter"]:
+                return httpx.Response(200, json=[{"id": k, "active_slots": v} for k, v in self.slots.items()])
+            case "PATCH", ["v2", "concurrency_limits", limit]:
+                self.slots[limit] = body["active_slots"]
+        return httpx.Response(200, json={})
 
-    @property
-    def client(self) -> httpx.Client:
-        return httpx.Client(base_url="http://prefect/api", transport=httpx.MockTransport(self))
+    def put_in_order(self, leases: Path) -> list[str]:
+        with httpx.Client(base_url="http://prefect/api", transport=self) as client:
+            return put_in_order(client, "sluice", leases)
 
 
-def test_run_without_a_process_is_crashed() -> None:
+@pytest.fixture
+def leases(tmp_path: Path) -> Path:
+    """Two slots that runs hold, and the server's index beside them."""
+    for holder in ("alive", "dead"):
+        lease = {"id": f"lease-of-{holder}", "metadata": {"slots": 1, "holder": {"type": "flow_run", "id": holder}}}
+        (tmp_path / f"lease-of-{holder}.json").write_text(json.dumps(lease))
+    (tmp_path / "expirations.json").write_text("{}")
+    (tmp_path / "half-written.json").write_text("{")
+    return tmp_path
+
+
+def test_run_without_a_process_is_crashed(leases: Path) -> None:
     """A run whose process and worker were both killed does not stay Running; the state says what to do."""
-    prefect = FakePrefect("dead")
-    with prefect.client as client:
-        assert crash_lost_runs(client, "sluice") == ["dead"]
+    prefect = FakePrefect(dead="sluice")
+    assert prefect.put_in_order(leases) == ["dead"]
     assert prefect.states["dead"]["type"] == "CRASHED"
     assert "Run it again" in prefect.states["dead"]["message"]
 
 
-def test_run_with_a_process_is_left_alone() -> None:
-    """A run that another worker of this machine carries goes on."""
-    prefect = FakePrefect("alive", "dead")
+def test_run_with_a_process_is_left_alone(leases: Path) -> None:
+    """A run that another worker of this machine carries goes on, and keeps what it holds."""
+    prefect = FakePrefect(alive="sluice", dead="sluice")
     env = {**os.environ, "PREFECT__FLOW_RUN_ID": "alive"}
     with subprocess.Popen([sys.executable, "-c", "input()"], env=env, stdin=subprocess.PIPE) as process:
-        with prefect.client as client:
-            assert crash_lost_runs(client, "sluice") == ["dead"]
+        assert prefect.put_in_order(leases) == ["dead"]
         process.communicate(b"\n")
     assert set(prefect.states) == {"dead"}
+    assert prefect.released == ["lease-of-dead"]
+    assert prefect.slots == {"limit-1": 1}
 
 
-def test_only_this_pools_runs_are_looked_at() -> None:
-    """Runs that wait for a start, and those of other pools, are not touched."""
+def test_nothing_under_way_holds_nothing(leases: Path) -> None:
+    """After a crash of everything the next run does not wait for the locks of runs that are no more."""
     prefect = FakePrefect()
-    with prefect.client as client:
-        assert crash_lost_runs(client, "mine") == []
-    assert prefect.query["work_pools"] == {"name": {"any_": ["mine"]}}
-    assert "SCHEDULED" not in prefect.query["flow_runs"]["state"]["type"]["any_"]
+    assert prefect.put_in_order(leases) == []
+    assert sorted(prefect.released) == ["lease-of-alive", "lease-of-dead"]
+    assert prefect.slots == {"limit-1": 0}
+
+
+def test_other_pools_are_left_alone(leases: Path) -> None:
+    """A run of another pool may be on another machine: no process here says nothing about it."""
+    prefect = FakePrefect(alive="elsewhere")
+    assert prefect.put_in_order(leases) == []
+    assert prefect.states == {}
+    assert prefect.released == []
