@@ -21,7 +21,7 @@ from sluice.recommenders.scorer import Scorer
 # nDCG of a scorer that was fitted on the inner training part, on the inner validation part.
 Measure = Callable[[Scorer], float]
 _MOST_ITEMS = 20_000
-_MIN_SUPPORT = 3
+_MIN_SUPPORT = 5
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class Params(BaseModel):
     validation_share: float = Field(0.25, gt=0, lt=1, description="of the training ratings, kept for search")
     algorithm: Literal["auto", "ease", "als"] = Field("auto", description="auto: EASE up to als_above items")
     als_above: int = Field(20_000, ge=1, description="items from which auto takes implicit ALS")
-    min_support: int = Field(3, ge=1, description="training ratings that an item needs before EASE weighs it")
+    min_support: int = Field(5, ge=1, description="training ratings that an item needs before EASE weighs it")
     ease: EaseOptions = EaseOptions()
     als: AlsOptions = AlsOptions()
     search: EaseGrid = EaseGrid()
