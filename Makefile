@@ -24,6 +24,7 @@ install: .venv/.installed ## Set up .venv from uv.lock
 
 .venv/.installed: uv.lock pyproject.toml | .uv/bin/uv
 	$(UV) sync --frozen --all-extras --python $(PYTHON)
+	@mkdir -p .sluice # plain prefect commands in this folder keep their state there
 	@touch $@
 
 demo: install ## Real ratings to recommendations, on the real stack (KEEP=1 leaves it up)

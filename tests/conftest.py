@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from deployments.local.environment import stack_environment
 from deployments.local.record import StackRecord, read_record
 from sluice.settings import Settings
 
+# Prefect makes its home when it is imported; a test must not write into the folder of the checkout.
+os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="sluice-tests-")
 PACKAGES = Path(__file__).parent / "packages"
 
 
