@@ -100,6 +100,11 @@ class PrefectRuns:
         query = {"flow_runs": {"parent_flow_run_id": {"any_": [run_id]}}, "sort": "START_TIME_ASC"}
         return [FlowRun.model_validate(run) for run in self._request("POST", "/flow_runs/filter", query)]
 
+    def tasks(self, run_id: str) -> list[dict[str, Any]]:
+        """The task runs of a run, as Prefect gives them."""
+        query = {"task_runs": {"flow_run_id": {"any_": [run_id]}}}
+        return list(self._request("POST", "/task_runs/filter", query))
+
     def flow_name(self, flow_id: str) -> str:
         if flow_id not in self._flows:
             self._flows[flow_id] = self._request("GET", f"/flows/{flow_id}")["name"]

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import pandera.polars as pa
 import yaml
@@ -170,7 +170,8 @@ def _read_config(path: Path) -> UseCaseConfig:
 
 def _explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
     """The first problem as a person wants it: the key, what is wrong, what is allowed there."""
-    first = error.errors()[0]
+    # A wrong name is the cause when a name is missing as well.
+    first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     where = prefix + ".".join(str(part) for part in first["loc"] if part != "[key]")
     if first["type"] != "extra_forbidden":
         return f"{where}: {first['msg']}"
@@ -181,12 +182,13 @@ def _explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -
 
 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """The keys allowed below ``path``; a mapping's values are looked through."""
+    """The keys allowed below ``path``; the names in a mapping are anybody's choice, so those are stepped over."""
     current: Any = model
     for part in path:
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            annotation = current.model_fields[str(part)].annotation
-            current = getattr(annotation, "__args__", (annotation,))[-1]
+        if get_origin(current) is dict:
+            current = get_args(current)[-1]
+        else:
+            current = current.model_fields[str(part)].annotation
     return sorted(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
 
 

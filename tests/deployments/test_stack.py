@@ -1,0 +1,228 @@
+"""The local stack as a user has it: the real services, through the command line."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from deployments.guard import MARKER
+from deployments.local.health import dask_workers
+from deployments.local.record import record_path
+from tests.conftest import Stack, clean_environment, sluice, start_stack
+
+pytestmark = pytest.mark.integration
+
+
+def eventually(true: Callable[[], bool], seconds: float = 40) -> bool:
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def processes_of(home: Path) -> list[psutil.Process]:
+    """Every process of the stack in this home: services and what they started, guards, supervisord."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            marked = process.environ().get(MARKER, "").startswith(f"{home}:")
+            if (marked or f"{home}/run/" in " ".join(process.cmdline())) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def service(home: Path, name: str) -> psutil.Process:
+    """The service's own process: the only child of its guard."""
+    for process in processes_of(home):
+        if any(argument.endswith(f"/run/{name}.json") for argument in process.cmdline()):
+            (child,) = process.children()
+            return child
+    raise AssertionError(f"no guard of {name} is running")
+
+
+def prefect(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "prefect", *arguments],
+        cwd=stack.root,
+        env=dict(stack.env),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+def test_status_shows_every_service_healthy(stack: Stack) -> None:
+    """After `up` each service is seen to work, and status says so by its exit code."""
+    done = stack.sluice("status")
+    assert done.returncode == 0, done.stdout
+    for name in stack.record.services:
+        assert name in done.stdout
+    assert " no " not in done.stdout
+
+
+def test_second_up_says_it_is_up(stack: Stack) -> None:
+    """`up` where a stack is up starts nothing and shows where it is."""
+    done = stack.sluice("up")
+    assert done.returncode == 0
+    assert "already up" in done.stdout
+    assert stack.record.serving_url in done.stdout
+
+
+def test_doctor_finds_no_problem(stack: Stack) -> None:
+    """On a healthy stack doctor is content, the versions on the Dask workers included."""
+    done = stack.sluice("doctor")
+    assert done.returncode == 0, done.stdout
+    assert "2 workers, with the same versions" in done.stdout
+
+
+def test_plain_prefect_commands_work(stack: Stack) -> None:
+    """What Prefect's own client asks is understood by this server: a newer FastAPI refuses the nulls it sends."""
+    for arguments in (
+        ("deployment", "ls"),
+        ("flow-run", "ls"),
+        ("automation", "ls"),
+        ("global-concurrency-limit", "ls"),
+    ):
+        done = prefect(stack, *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "pipeline/movies" in prefect(stack, "deployment", "ls").stdout
+
+
+def test_schedules_make_runs(stack: Stack) -> None:
+    """A cron schedule creates runs ahead of time: with SQLAlchemy 2.1 Prefect's scheduler fails at that."""
+
+    def scheduled() -> bool:
+        query = {
+            "deployments": {"name": {"any_": ["movies"]}},
+            "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+        }
+        found = httpx.post(f"{stack.record.prefect_url}/flow_runs/filter", json=query, trust_env=False)
+        return found.is_success and any(run["auto_scheduled"] for run in found.json())
+
+    assert eventually(scheduled)
+
+
+def test_prefect_yaml_can_be_deployed(stack: Stack, tmp_path: Path) -> None:
+    """The committed prefect.yaml is one that `prefect deploy --all` takes as it is."""
+    committed = Path(__file__).parents[2] / "prefect.yaml"
+    done = prefect(stack, "--no-prompt", "deploy", "--all", "--prefect-file", str(committed))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "'pipeline/movies' successfully created" in " ".join(done.stdout.split())
+
+
+def test_unknown_flow_names_the_known(stack: Stack) -> None:
+    """A typo is one line with what there is, and no traceback."""
+    done = stack.sluice("run", "movies", "--flow", "pipelin")
+    assert done.returncode == 1
+    assert "pipeline/movies" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+@pytest.mark.chaos
+def test_killed_service_comes_back(stack: Stack) -> None:
+    """kill -9 of MLflow: it is started again by itself."""
+    service(stack.record.home, "mlflow").kill()
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"{stack.record.mlflow_uri}/health", trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
+    assert eventually(lambda: not answers(), seconds=5)
+    assert eventually(answers)
+
+
+@pytest.mark.chaos
+def test_killed_dask_worker_comes_back(stack: Stack) -> None:
+    """kill -9 of one Dask worker process: its nanny starts another."""
+    workers = [
+        process
+        for process in service(stack.record.home, "dask-workers").children()
+        if "spawn_main" in " ".join(process.cmdline())
+    ]
+    assert len(workers) == 2
+    workers[0].kill()
+    assert eventually(lambda: dask_workers(stack.record) < 2, seconds=10)
+    assert eventually(lambda: dask_workers(stack.record) == 2)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder for a stack of its own; whatever a failing test leaves there is ended."""
+    yield tmp_path
+    for process in processes_of(tmp_path / ".sluice"):
+        process.kill()
+
+
+@pytest.mark.chaos
+@pytest.mark.slow
+def test_crash_of_the_supervisor_leaves_nothing(folder: Path) -> None:
+    """kill -9 of supervisord ends every process of the stack; the stale record does not hinder the next `up`."""
+    stack = start_stack(folder)
+    home = stack.record.home
+    assert len(processes_of(home)) > 12
+    os.kill(stack.record.pid, signal.SIGKILL)
+    assert eventually(lambda: not processes_of(home))
+    assert record_path(home).exists()
+    assert stack.sluice("status").returncode == 1
+    again = start_stack(folder)
+    assert again.sluice("status").returncode == 0
+    done = again.sluice("down")
+    assert done.returncode == 0
+    assert not processes_of(home)
+
+
+@pytest.mark.chaos
+def test_interrupted_up_leaves_nothing(folder: Path) -> None:
+    """Ctrl-C while services start stops what was started, and a new `up` is possible."""
+    home = folder / ".sluice"
+    command = [sys.executable, "-m", "deployments.cli", "up", "--free-ports"]
+    with subprocess.Popen(command, cwd=folder, env=clean_environment(home), stdout=subprocess.PIPE) as starting:
+        assert eventually(lambda: len(processes_of(home)) > 8)
+        starting.send_signal(signal.SIGINT)
+        assert starting.wait(60) != 0
+    assert not processes_of(home)
+    assert not record_path(home).exists()
+
+
+def test_taken_port_is_named(folder: Path, stack: Stack) -> None:
+    """A port that another stack has is found before anything is started; the message names its owner and a way out."""
+    env = clean_environment(folder / ".sluice") | {"SLUICE_PREFECT__URL": stack.record.prefect_url}
+    done = sluice("up", cwd=folder, env=env)
+    assert done.returncode == 1
+    text = " ".join(done.stdout.split())
+    assert "for the Prefect server is taken by process" in text
+    assert "SLUICE_PREFECT__URL" in text
+    assert "--free-ports" in text
+    assert not processes_of(folder / ".sluice")
+
+
+def test_down_without_a_stack_says_so(folder: Path) -> None:
+    """Nothing to stop is said in one line, with exit code 1."""
+    done = sluice("down", cwd=folder, env=clean_environment(folder / ".sluice"))
+    assert done.returncode == 1
+    assert "sluice up" in done.stdout
+
+
+def test_failing_service_shows_its_log(folder: Path) -> None:
+    """A service that cannot start ends `up` with the end of its log; everything else is stopped again."""
+    home = folder / ".sluice"
+    env = clean_environment(home) | {"SLUICE_DASK__MEMORY_LIMIT": "much"}
+    done = sluice("up", "--free-ports", cwd=folder, env=env)
+    assert done.returncode == 1
+    assert "dask-workers" in done.stdout
+    assert "much" in done.stdout
+    assert not processes_of(home)
