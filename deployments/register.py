@@ -4,13 +4,15 @@ Everything is written by name and can be written again.
 """
 
 import asyncio
+import json
 import shlex
 import sys
 from collections.abc import Iterable
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployments.deployment import Deployment, deployments_of, installed_configs
+from deployments.deployment import POOLS, Deployment, PoolType, deployments_of, installed_configs
 from sluice.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,18 +21,19 @@ if TYPE_CHECKING:
 _SERVER_SECONDS = 120  # for a server that is just starting
 
 
-def register(settings: Settings, root: Path | None = None) -> list[Deployment]:
+def register(settings: Settings, root: Path, pool_type: PoolType = "process") -> list[Deployment]:
     """Register the deployments of all installed use cases, and what they need. ``PREFECT_API_URL`` must be set.
 
     Args:
-        root: the folder that runs start in.
+        root: the folder that runs start in, where they are processes of this machine.
     """
-    deployments = deployments_of(installed_configs(), pool=settings.prefect.pool)
-    asyncio.run(_register(settings.prefect.pool, deployments, root or Path.cwd()))
+    pool = settings.prefect.pool if pool_type == "process" else POOLS[pool_type]
+    deployments = deployments_of(installed_configs(), pool_type, pool)
+    asyncio.run(_register(pool, pool_type, deployments, root))
     return deployments
 
 
-async def _register(pool: str, deployments: list[Deployment], root: Path) -> None:
+async def _register(pool: str, pool_type: PoolType, deployments: list[Deployment], root: Path) -> None:
     from prefect.client.orchestration import get_client
 
     from deployments.zombies import ensure_automation
@@ -39,7 +42,7 @@ async def _register(pool: str, deployments: list[Deployment], root: Path) -> Non
         async with asyncio.timeout(_SERVER_SECONDS):
             while await client.api_healthcheck() is not None:
                 await asyncio.sleep(0.1)
-        await _ensure_pool(client, pool, root)
+        await _ensure_pool(client, pool, pool_type, root)
         for name, limit in global_limits(deployments).items():
             await client.upsert_global_concurrency_limit_by_name(name, limit)
         for deployment in deployments:
@@ -52,8 +55,15 @@ def global_limits(deployments: Iterable[Deployment]) -> dict[str, int]:
     return {f"use-case:{deployment.name}": 1 for deployment in deployments}
 
 
-async def _ensure_pool(client: "PrefectClient", name: str, root: Path) -> None:
+async def _ensure_pool(client: "PrefectClient", name: str, pool_type: PoolType, root: Path) -> None:
     from prefect.client.schemas.actions import WorkPoolCreate
+
+    template = _process_template(root) if pool_type == "process" else kubernetes_template()
+    pool = WorkPoolCreate(name=name, type=pool_type, base_job_template=template, description="Made by Sluice.")
+    await client.create_work_pool(pool, overwrite=True)
+
+
+def _process_template(root: Path) -> dict[str, Any]:
     from prefect.workers.process import ProcessWorker
 
     template = ProcessWorker.get_default_base_job_template()
@@ -62,8 +72,14 @@ async def _ensure_pool(client: "PrefectClient", name: str, root: Path) -> None:
     # flow's code is. Ours is installed. It costs a run more than a second.
     variables["command"]["default"] = shlex.join([sys.executable, "-m", "prefect.engine"])
     variables["working_dir"]["default"] = str(root)
-    pool = WorkPoolCreate(name=name, type="process", base_job_template=template, description="Runs on this machine.")
-    await client.create_work_pool(pool, overwrite=True)
+    return template
+
+
+def kubernetes_template() -> dict[str, Any]:
+    """Our own job template: Prefect's has no security context, no time to live and a short watch."""
+    text = files("deployments").joinpath("kubernetes/work_pool.json").read_text(encoding="utf-8")
+    template: dict[str, Any] = json.loads(text)
+    return template
 
 
 async def _apply(client: "PrefectClient", deployment: Deployment) -> None:

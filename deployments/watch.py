@@ -13,7 +13,7 @@ from deployments.runs import FlowRun, PrefectRuns
 from deployments.terminal import console
 from sluice.use_case import Flow
 
-_POLL_SECONDS = 0.3
+_POLL_SECONDS = 0.5
 _COLOURS = {"COMPLETED": "green", "FAILED": "red", "CRASHED": "red", "CANCELLED": "yellow", "RUNNING": "cyan"}
 
 

@@ -92,13 +92,20 @@ class Dataset:
     def read(self) -> pl.DataFrame:
         return self.scan().collect()
 
-    def partitions(self, min_rows: int = 100_000) -> list[Partition]:
-        """Group neighbouring files until a group has ``min_rows`` rows, so that many small files make few tasks."""
+    def partitions(self, min_rows: int = 25_000, at_most: int = 16) -> list[Partition]:
+        """Group neighbouring files into parts of at least ``min_rows`` rows, ``at_most`` of them.
+
+        Many small files make few tasks, and a shuffle between partitions makes at most the square of ``at_most`` files.
+        """
+        wanted = max(min_rows, -(-self.file_rows // at_most))
         groups: list[list[DataFile]] = [[]]
+        rows = 0
         for file in self.files:
-            if sum(f.rows for f in groups[-1]) >= min_rows:
+            if rows >= wanted:
                 groups.append([])
+                rows = 0
             groups[-1].append(file)
+            rows += file.rows
         return [self._partition(group) for group in groups if group]
 
     def where(self, predicate: pl.Expr) -> "Dataset":

@@ -13,13 +13,14 @@ import polars as pl
 
 
 def stable_hash(key: Sequence[str], salt: str = "") -> pl.Expr:
-    """A 64-bit hash (UInt64) of the row's key columns, the same on every machine and in every run."""
-    hash_key = (salt or "sluice").ljust(16, "0")[:16]
+    """A 64-bit hash (UInt64) of the row's key columns, the same on every machine and in every run.
+
+    Two salts give two independent hashes.
+    """
+    seed = pd.util.hash_array(np.array([salt], dtype=object))[0]
     return (
         pl.struct(*key)
-        .map_batches(
-            lambda column: _hash(column.struct.unnest(), hash_key), return_dtype=pl.UInt64, is_elementwise=True
-        )
+        .map_batches(lambda rows: _hash(rows.struct.unnest(), seed), return_dtype=pl.UInt64, is_elementwise=True)
         .alias("stable_hash")
     )
 
@@ -31,10 +32,10 @@ def is_holdout(key: Sequence[str], share: float, salt: str = "holdout") -> pl.Ex
     return (stable_hash(key, salt) % 1_000_000 < int(share * 1_000_000)).alias("is_holdout")
 
 
-def _hash(frame: pl.DataFrame, hash_key: str) -> pl.Series:
-    hashes = np.zeros(frame.height, dtype=np.uint64)
+def _hash(frame: pl.DataFrame, seed: np.uint64) -> pl.Series:
+    hashes = np.full(frame.height, seed, dtype=np.uint64)
     for column in frame.get_columns():
-        hashes = hashes * np.uint64(1_000_003) ^ pd.util.hash_array(_values(column), hash_key=hash_key)
+        hashes = hashes * np.uint64(1_000_003) ^ pd.util.hash_array(_values(column))
     # Mixed once more: combining by multiply and xor leaves the low bits weak, and buckets are taken from those.
     hashes ^= hashes >> np.uint64(33)
     hashes *= np.uint64(0xFF51AFD7ED558CCD)

@@ -1,7 +1,7 @@
 """`sluice deploy`: make Prefect know the use cases, and keep prefect.yaml true."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,6 +15,9 @@ def deploy(
         bool, typer.Option("--render", help="Write prefect.yaml, for process and kubernetes pools, from what ships.")
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit 1 with the difference if it is stale.")] = False,
+    pool: Annotated[
+        Literal["process", "kubernetes"], typer.Option(help="Where runs go: processes here, or jobs on a cluster.")
+    ] = "process",
 ) -> None:
     """Register all installed use cases with Prefect: work pool, limits, schedules, deployments.
 
@@ -23,6 +26,7 @@ def deploy(
     [bold]Examples[/bold]
 
       sluice deploy
+      sluice deploy --pool kubernetes
       sluice deploy --render && git diff prefect.yaml
       sluice deploy --check                   in continuous integration
     """
@@ -39,10 +43,10 @@ def deploy(
             prefect_yaml.check_all(root)
             console.print("prefect.yaml matches the use cases.")
         return
-    _register()
+    _register(pool)
 
 
-def _register() -> None:
+def _register(pool: Literal["process", "kubernetes"]) -> None:
     from deployments.local.environment import join
     from deployments.local.record import current_stack
     from deployments.terminal import Clocks, console
@@ -53,7 +57,7 @@ def _register() -> None:
     with clocks.shown():
         from deployments.register import register
 
-        deployments = register(settings, record.root)
+        deployments = register(settings, record.root, pool)
         clocks.done("Deployments", "registered")
     for deployment in deployments:
         when = ", ".join(str(s.get("cron") or f"every {s['interval']:g} s") for s in deployment.schedules)

@@ -3,58 +3,70 @@
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any, Self
 
 import httpx
 
 from deployments.local.record import StackRecord
 from sluice.settings import Settings
 
-Probe = Callable[[], bool]
 
-_TIMEOUT = 2.0
+class Health:
+    """Looks at one stack's services. Use it in a ``with`` block.
 
+    Args:
+        since: a Prefect worker's heartbeat from before this moment (seconds of the epoch) does not count.
+    """
 
-def probes(record: StackRecord, settings: Settings, since: float = 0.0) -> Mapping[str, Probe]:
-    """A probe for each service, by name. A worker's heartbeat from before ``since`` (epoch) does not count."""
-    pool = settings.prefect.pool
-    return {
-        "prefect-server": lambda: _answers(f"{record.prefect_url}/health"),
-        "mlflow": lambda: _answers(f"{record.mlflow_uri}/health"),
-        "dask-scheduler": lambda: _answers(f"{record.dask_dashboard}/health"),
-        "dask-workers": lambda: dask_workers(record) >= settings.dask.workers,
-        "prefect-worker": lambda: _worker_online(record.prefect_url, pool, since),
-        # Alive, not ready: which models must be loaded is a setting, and a new platform has none.
-        "serving": lambda: _answers(f"{record.serving_url}/livez"),
-    }
+    def __init__(self, record: StackRecord, settings: Settings, since: float = 0.0) -> None:
+        self._record = record
+        self._workers = settings.dask.workers
+        self._pool = settings.prefect.pool
+        self._since = since
+        # One client: making one costs more than a look, and `up` looks many times while services need the processor.
+        self._client = httpx.Client(timeout=2.0, trust_env=False)
+        self._probes: dict[str, Callable[[], bool]] = {
+            "prefect-server": lambda: self._answers(f"{record.prefect_url}/health"),
+            "mlflow": lambda: self._answers(f"{record.mlflow_uri}/health"),
+            "dask-scheduler": lambda: self._answers(f"{record.dask_dashboard}/health"),
+            "dask-workers": lambda: self.dask_workers() >= self._workers,
+            "prefect-worker": self._worker_online,
+            # Alive, not ready: which models must be loaded is a setting, and a new platform has none.
+            "serving": lambda: self._answers(f"{record.serving_url}/livez"),
+        }
 
+    def __enter__(self) -> Self:
+        return self
 
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=_TIMEOUT, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
 
+    def healthy(self, service: str) -> bool:
+        """Whether the service with this name works. It may be asked from several threads."""
+        return self._probes[service]()
 
-def dask_workers(record: StackRecord) -> int:
-    """How many workers the scheduler has."""
-    try:
-        answer = httpx.get(f"{record.dask_dashboard}/json/counts.json", timeout=_TIMEOUT, trust_env=False)
-        return int(answer.json()["workers"])
-    except (httpx.HTTPError, ValueError, KeyError):
-        return 0
+    def dask_workers(self) -> int:
+        """How many workers the scheduler has."""
+        try:
+            answer = self._client.get(f"{self._record.dask_dashboard}/json/counts.json")
+            return int(answer.json()["workers"])
+        except (httpx.HTTPError, ValueError, KeyError):
+            return 0
 
+    def _answers(self, url: str) -> bool:
+        try:
+            return self._client.get(url).is_success
+        except httpx.HTTPError:
+            return False
 
-def _worker_online(prefect_url: str, pool: str, since: float) -> bool:
-    try:
-        answer = httpx.post(
-            f"{prefect_url}/work_pools/{pool}/workers/filter", json={}, timeout=_TIMEOUT, trust_env=False
-        )
-        workers = answer.json() if answer.is_success else []
-    except (httpx.HTTPError, ValueError):
-        return False
-    return any(worker["status"] == "ONLINE" and _beat_after(worker, since) for worker in workers)
+    def _worker_online(self) -> bool:
+        try:
+            answer = self._client.post(f"{self._record.prefect_url}/work_pools/{self._pool}/workers/filter", json={})
+            workers: list[Mapping[str, Any]] = answer.json() if answer.is_success else []
+        except (httpx.HTTPError, ValueError):
+            return False
+        return any(worker["status"] == "ONLINE" and self._beats(worker) for worker in workers)
 
-
-def _beat_after(worker: Mapping[str, str], since: float) -> bool:
-    beat = datetime.fromisoformat(worker["last_heartbeat_time"]).timestamp()
-    return since <= beat <= time.time() + 1
+    def _beats(self, worker: Mapping[str, Any]) -> bool:
+        beat = datetime.fromisoformat(worker["last_heartbeat_time"]).timestamp()
+        return self._since <= beat <= time.time() + 1

@@ -17,8 +17,8 @@ from deployments.errors import (
     StackBusyError,
     StackDownError,
 )
-from deployments.local import health
 from deployments.local.environment import join, service_environment
+from deployments.local.health import Health
 from deployments.local.leftovers import end_leftovers
 from deployments.local.ports import holder, is_free
 from deployments.local.record import StackRecord, read_record, record_path
@@ -28,7 +28,7 @@ from sluice.settings import Settings
 
 # Twenty times what the slowest service takes on two idle cores.
 START_SECONDS = 180.0
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.2
 
 Progress = Callable[[str], None]  # called with a service's name, or "deployments", when that is ready
 
@@ -112,10 +112,9 @@ def status(record: StackRecord, settings: Settings) -> list[ServiceStatus]:
     """Each service of a stack that is up, asked side by side."""
     supervisor = Supervisor(record.home, record.root)
     states = supervisor.states()
-    probes = health.probes(record, settings)
-    names = [name for name in record.services if name in probes]
-    with ThreadPoolExecutor(len(names) or 1) as pool:
-        healthy = list(pool.map(lambda name: probes[name](), names))
+    names = record.services
+    with Health(record, settings) as health, ThreadPoolExecutor(len(names) or 1) as pool:
+        healthy = list(pool.map(health.healthy, names))
     return [
         ServiceStatus(
             name=name,
@@ -136,19 +135,19 @@ def _await_health(
     progress: Progress,
     prepare: Callable[[StackRecord], None],
 ) -> None:
-    probes = health.probes(record, settings, since)
-    waiting = [name for name in record.services if name in probes]
+    waiting = list(record.services)
     prepared: Future[None] | None = _in_background(lambda: prepare(record))
-    while waiting or prepared:
-        for name in [name for name in waiting if probes[name]()]:
-            waiting.remove(name)
-            progress(name)
-        if prepared and prepared.done():
-            prepared.result()
-            prepared = None
-            progress("deployments")
-        _raise_failed(supervisor, waiting, time.time() - since)
-        time.sleep(_POLL_SECONDS)
+    with Health(record, settings, since) as health:
+        while waiting or prepared:
+            for name in [name for name in waiting if health.healthy(name)]:
+                waiting.remove(name)
+                progress(name)
+            if prepared and prepared.done():
+                prepared.result()
+                prepared = None
+                progress("deployments")
+            _raise_failed(supervisor, waiting, time.time() - since)
+            time.sleep(_POLL_SECONDS)
 
 
 def _in_background(work: Callable[[], None]) -> Future[None]:

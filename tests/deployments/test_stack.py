@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from deployments.guard import MARKER
-from deployments.local.health import dask_workers
+from deployments.local.health import Health
 from deployments.local.record import record_path
 from tests.conftest import Stack, clean_environment, sluice, start_stack
 
@@ -155,8 +155,9 @@ def test_killed_dask_worker_comes_back(stack: Stack) -> None:
     ]
     assert len(workers) == 2
     workers[0].kill()
-    assert eventually(lambda: dask_workers(stack.record) < 2, seconds=10)
-    assert eventually(lambda: dask_workers(stack.record) == 2)
+    with Health(stack.record, stack.settings) as health:
+        assert eventually(lambda: health.dask_workers() < 2, seconds=10)
+        assert eventually(lambda: health.dask_workers() == 2)
 
 
 @pytest.fixture

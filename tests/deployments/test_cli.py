@@ -1,0 +1,87 @@
+"""The command line: help that teaches, errors that say what to do."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer
+from typer.main import get_command
+
+from deployments.cli import app
+from deployments.extras import EXTRAS
+from tests.conftest import clean_environment, sluice
+
+COMMANDS: dict[str, typer.core.TyperCommand] = get_command(app).commands  # type: ignore[attr-defined]
+
+
+def test_help_is_quick() -> None:
+    """Nothing heavy is imported for --help; half a second is the most a person should wait for it."""
+    begun = time.monotonic()
+    done = subprocess.run([sys.executable, "-X", "importtime", "-m", "deployments.cli", "--help"], capture_output=True)
+    taken = time.monotonic() - begun
+    assert done.returncode == 0
+    imported = done.stderr.decode()
+    for heavy in ("prefect", "mlflow", "distributed", "polars", "pandas", "pydantic", "httpx"):
+        assert f" {heavy}\n" not in imported
+    # Generous, because tests run beside others; the imports above are what makes it slow.
+    assert taken < 3
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_explains_itself(name: str) -> None:
+    """Each command says what it does, and each of its options has a help text."""
+    command = COMMANDS[name]
+    assert len((command.help or "").split()) >= 5
+    for parameter in command.params:
+        if parameter.name != "help":
+            assert getattr(parameter, "help", None), f"{name} {parameter.name}"
+
+
+@pytest.mark.parametrize("name", ["up", "status", "run", "deploy", "promote", "rollback", "demo"])
+def test_help_has_examples(name: str) -> None:
+    """Commands with options show how they are used."""
+    assert f"sluice {name}" in (COMMANDS[name].help or "")
+
+
+def test_wrong_setting_is_one_line(tmp_path: Path) -> None:
+    """An invalid SLUICE_* variable is named, without a traceback, and the exit code is 1."""
+    env = clean_environment(tmp_path) | {"SLUICE_SERVING__PORT": "eight"}
+    done = sluice("status", cwd=tmp_path, env=env)
+    assert done.returncode == 1
+    assert "SLUICE_SERVING__PORT" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    """SLUICE_DEBUG=1 shows where an error comes from."""
+    env = clean_environment(tmp_path) | {"SLUICE_SERVING__PORT": "eight", "SLUICE_DEBUG": "1"}
+    assert "Traceback" in sluice("status", cwd=tmp_path, env=env).stdout
+
+
+def test_unwritable_home_says_what_to_do(tmp_path: Path) -> None:
+    """A home that cannot be made is named, with the variable that moves it."""
+    (tmp_path / "file").touch()
+    done = sluice("up", cwd=tmp_path, env=clean_environment(tmp_path / "file" / "home"))
+    assert done.returncode == 1
+    assert "SLUICE_HOME" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_missing_extra_is_named(tmp_path: Path) -> None:
+    """A module that is not installed leads to the command that installs it, not to a traceback."""
+    code = "import sys; sys.modules['supervisor'] = None; sys.argv = ['sluice', 'up']; import deployments.cli as c; c.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=clean_environment(tmp_path), capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "uv sync --extra stack" in " ".join(done.stderr.split())
+
+
+def test_extras_are_those_of_the_project() -> None:
+    """Each module that a message can name comes with an extra that exists."""
+    import tomllib
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert set(EXTRAS.values()) <= project["optional-dependencies"].keys()
