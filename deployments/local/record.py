@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
-from deployments.local.ports import free_ports
+from deployments.local.ports import free_ports, is_free
 from sluice.settings import Settings
 
 
@@ -62,7 +62,7 @@ class StackRecord(BaseModel):
             moved["prefect_url"] = f"http://{host}:{prefect}/api"
         if is_local(self.mlflow_uri):
             moved["mlflow_uri"] = f"http://{host}:{mlflow}"
-        if not settings.dask.address:
+        if starts_dask(settings):
             moved["dask_address"] = f"tcp://{host}:{scheduler}"
             moved["dask_dashboard"] = f"http://{host}:{dashboard}"
         return self.model_copy(update=moved)
@@ -104,6 +104,12 @@ def current_stack() -> tuple[StackRecord, Settings]:
     settings = Settings.load()
     record = read_record(settings.home) or StackRecord.of(settings, root=Path.cwd())
     return record, record.applied_to(settings)
+
+
+def starts_dask(settings: Settings) -> bool:
+    """Whether the scheduler is ours to start: none is named, or one on this machine where nobody listens."""
+    address = settings.dask.address
+    return not address or (is_local(address) and is_free(host_of(address), port_of(address)))
 
 
 def port_of(address: str) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 
 from deployments.local import environment
-from deployments.local.record import StackRecord, host_of, is_local, port_of
+from deployments.local.record import StackRecord, host_of, is_local, port_of, starts_dask
 from sluice.settings import Settings
 
 
@@ -85,7 +85,7 @@ def _mlflow(record: StackRecord) -> Iterator[Service]:
 
 
 def _dask(record: StackRecord, settings: Settings) -> Iterator[Service]:
-    if settings.dask.address:
+    if not starts_dask(settings):
         return
     host, port = host_of(record.dask_address), port_of(record.dask_address)
     dashboard = port_of(record.dask_dashboard)

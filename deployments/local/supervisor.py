@@ -147,6 +147,7 @@ class Supervisor:
             )
         for _ in range(200):
             if self.alive():
+                process.returncode = 0  # it outlives this object, of which Popen would warn; stop_all waits
                 return process.pid
             if process.poll() is not None:
                 break

@@ -71,7 +71,7 @@ def test_unwritable_home_says_what_to_do(tmp_path: Path) -> None:
 
 def test_missing_extra_is_named(tmp_path: Path) -> None:
     """A module that is not installed leads to the command that installs it, not to a traceback."""
-    code = "import sys; sys.modules['supervisor'] = None; sys.argv = ['sluice', 'up']; import deployments.cli as c; c.main()"
+    code = "import sys; sys.modules['supervisor'] = None; sys.argv[1:] = ['up']; import deployments.cli as c; c.main()"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=clean_environment(tmp_path), capture_output=True, text=True
     )

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from sluice.embedded_documents import EmbeddedDocuments
 from tests.serving.fakes import eventually
 
 PROGRAM = Path(__file__).with_name("slow_service.py")
@@ -44,9 +44,10 @@ def test_sigterm_drops_no_accepted_request(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.wait()
-    with sqlite3.connect(tmp_path / "documents.db") as documents:
-        (served,) = documents.execute("SELECT document FROM model_servings").fetchone()
-    assert '"until": null' not in served.replace('":null', '": null')
+    documents = EmbeddedDocuments(str(tmp_path / "documents.db"))
+    (served,) = documents.find("model_servings")
+    documents.close()
+    assert served["until"] is not None
 
 
 def _ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> bool:

@@ -2,14 +2,19 @@
 
 import configparser
 import json
+import os
 import shlex
 import stat
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from deployments import guard
+from deployments.local.leftovers import end_leftovers
 from deployments.local.services import Service
 from deployments.local.supervisor import Supervisor, socket_path, tail
 
@@ -90,3 +95,38 @@ def test_tail_shows_the_end_of_a_log(tmp_path: Path) -> None:
     assert "nothing" in tail(log)
     log.write_text("\n".join(map(str, range(100))))
     assert tail(log, lines=2) == "98\n99"
+
+
+@pytest.mark.parametrize("depth", [0, 150])
+def test_supervisord_runs_and_ends_services(
+    tmp_path_factory: pytest.TempPathFactory, depth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real one: it answers, restarts what dies, and leaves nothing when it is stopped, also in a deep folder."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("t")))
+    home = tmp_path_factory.mktemp("home") / ("d" * depth)
+    supervisor = Supervisor(home, root=tmp_path_factory.getbasetemp())
+    sleeper = Service(name="sleeper", title="Sleeper", command=("sleep", "1000"))
+    pid = supervisor.start(supervisor.configure([sleeper], {}))
+    try:
+        assert supervisor.alive()
+        first = await_child(supervisor, "sleeper")
+        first.kill()
+        assert await_child(supervisor, "sleeper", other_than=first).pid != first.pid
+    finally:
+        supervisor.stop_all()
+    assert not supervisor.alive()
+    assert end_leftovers(home) == 0
+    with pytest.raises(ChildProcessError):  # it was our child, and its end has been seen
+        os.waitpid(pid, os.WNOHANG)
+
+
+def await_child(supervisor: Supervisor, name: str, other_than: psutil.Process | None = None) -> psutil.Process:
+    """The process that a service's guard runs now."""
+    for _ in range(200):
+        state = supervisor.states().get(name)
+        with suppress(psutil.Error):
+            children = psutil.Process(state.pid).children() if state and state.pid else []
+            if children and children[0] != other_than:
+                return children[0]
+        time.sleep(0.05)
+    raise AssertionError(f"{name} has no process")
