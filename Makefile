@@ -9,6 +9,8 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export MLFLOW_DISABLE_TELEMETRY := true
 RUN := .venv/bin
+# More than the platform itself needs: make install EXTRAS="all keras"
+EXTRAS := all
 
 .PHONY: help install demo test test-slow check format bench clean
 
@@ -23,7 +25,7 @@ install: .venv/.installed ## Set up .venv from uv.lock
 	.uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/.installed: uv.lock pyproject.toml | .uv/bin/uv
-	$(UV) sync --frozen --all-extras --python $(PYTHON)
+	$(UV) sync --frozen $(EXTRAS:%=--extra %) --python $(PYTHON)
 	@mkdir -p .sluice # plain prefect commands in this folder keep their state there
 	@touch $@
 
@@ -42,6 +44,7 @@ check: install ## Lint, types, import rules, generated files
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 	$(RUN)/sluice deploy --check
+	$(RUN)/python -m deployments.reference --check
 	$(UV) lock --check --python $(PYTHON)
 
 format: install ## Format the code

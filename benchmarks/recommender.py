@@ -52,10 +52,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def packaged_ratings() -> pd.DataFrame:
     from sluice.errors import SourceUnavailableError
-    from sluice.sources import PackagedSource
+    from sluice.sources import open_source
 
     try:
-        frame = next(PackagedSource("dslabs/movielens").read(None)).to_pandas()
+        frame = next(open_source({"kind": "packaged", "dataset": "dslabs/movielens"}).read(None)).to_pandas()
     except SourceUnavailableError as error:
         raise RatingsUnreadableError(f"{error} Or give a file with --ratings.") from None
     return clean(frame.rename(columns={"userId": "user", "movieId": "item"}))

@@ -4,11 +4,12 @@ What a command needs is imported when it runs: `--help` is quick, and a missing 
 """
 
 import os
+import signal
 import sys
 
 import typer
 
-from deployments.commands import demo, deploy, doctor, release, run, stack, use_cases
+from deployments.commands import demo, deploy, doctor, release, run, stack, use_cases, watch
 
 app = typer.Typer(
     name="sluice",
@@ -23,12 +24,16 @@ app = typer.Typer(
         "[bold]sluice down[/bold] stops it."
     ),
 )
-for group in (stack, doctor, deploy, run, release, use_cases, demo):
+for group in (stack, doctor, deploy, run, watch, release, use_cases, demo):
     group.add_to(app)
 
 
 def main() -> None:
     """Run a command. An error of ours is one line that says what to do; SLUICE_DEBUG=1 shows the traceback."""
+    # A terminal that is closed, or a polite kill, ends a command as Ctrl-C does: it tidies up after itself.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as after nohup
+            signal.signal(number, signal.default_int_handler)
     try:
         app()
     except Exception as error:

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 from rich.markup import escape
-from rich.table import Table
 
-from deployments.terminal import console
+from deployments.terminal import console, titled_table
 from sluice.errors import ServiceUnavailableError
 from sluice.promotions import Promotion, PromotionHistory
 from sluice.settings import Settings
@@ -70,7 +69,7 @@ def _answer(service: httpx.Client, user: int, model: str, version: str) -> dict[
 
 
 def print_stages(outcome: "PipelineResult") -> None:
-    table = _titled("Stages", "stage", "outcome", "seconds", "made")
+    table = titled_table("stage", "outcome", "seconds", "made", title="Stages")
     for stage in outcome.stages:
         done = "[dim]unchanged, skipped[/dim]" if stage.result.skipped else "[green]done[/green]"
         table.add_row(stage.stage, done, f"{stage.seconds:.1f}", escape(str(stage.result.ref)))
@@ -84,7 +83,8 @@ def print_metrics(champion: Promotion, outcome: "PipelineResult") -> None:
     """The champion beside the one before it and beside the baseline, on the same held-out rows."""
     baseline: dict[str, float] = outcome.stages[-1].result.details.get("baseline") or {}
     before = f"before: {champion.previous}" if champion.previous else "before: none"
-    table = _titled("Metrics on the hold-out", "metric", f"champion: {champion.version}", before, "popularity")
+    columns = ("metric", f"champion: {champion.version}", before, "popularity")
+    table = titled_table(*columns, title="Metrics on the hold-out")
     for column in table.columns[1:]:
         column.justify = "right"
     for metric in sorted(champion.metrics.keys() | baseline.keys()):
@@ -95,14 +95,7 @@ def print_metrics(champion: Promotion, outcome: "PipelineResult") -> None:
 
 def print_recommendations(answers: list[Answer]) -> None:
     kinds = [f"user {a.user_id} ({'known' if a.body['known'] else 'unknown, so popular'})" for a in answers]
-    table = _titled("Recommendations, over HTTP", "", *kinds)
+    table = titled_table("", *kinds, title="Recommendations, over HTTP")
     for rank, items in enumerate(zip(*(answer.body["items"] for answer in answers), strict=False), start=1):
         table.add_row(str(rank), *(escape(item["title"] or str(item["item_id"])) for item in items))
     console.print(table)
-
-
-def _titled(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="dim")
-    for column in columns:
-        table.add_column(column)
-    return table

@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from sluice.use_case import Flow, Resources, Schedule, UseCaseConfig, discover, load_use_case
+from sluice.schedule import ANCHOR, Schedule
+from sluice.use_case import Flow, Resources, UseCaseConfig, discover, load_use_case
 
 PoolType = Literal["process", "kubernetes"]
 POOLS: dict[PoolType, str] = {"process": "sluice", "kubernetes": "sluice-kubernetes"}
@@ -84,8 +85,13 @@ def _deployment(config: UseCaseConfig, flow: Flow, pool_type: PoolType, pool: st
 
 
 def _schedule(schedule: Schedule) -> dict[str, Any]:
-    when: dict[str, Any] = {"cron": schedule.cron} if schedule.cron else {"interval": schedule.interval}
-    return {**when, "timezone": schedule.timezone, "active": True}
+    when: dict[str, Any] = (
+        {"cron": schedule.cron, "timezone": schedule.timezone}
+        if schedule.cron
+        else {"interval": schedule.interval, "anchor_date": ANCHOR.isoformat()}
+    )
+    # The policy goes to each run of the schedule as a parameter, so that a run can see that it comes too late.
+    return {**when, "active": True, "parameters": {"schedule": schedule.model_dump(exclude_defaults=True)}}
 
 
 def _kubernetes_variables(config: UseCaseConfig, flow: Flow) -> dict[str, Any]:

@@ -3,10 +3,9 @@
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib.util import cache_from_source, find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from deployments.errors import RenderedStaleError
 from deployments.extras import missing_modules
@@ -20,8 +19,7 @@ _ROOMS = ("sluice", "flows", "serving", "observability", "deployments")
 _DISK_FREE_GB = 2.0
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """What a check saw, and what to do about it when it is not well."""
 
     check: str

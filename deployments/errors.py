@@ -39,18 +39,21 @@ class StackDownError(SluiceError):
     template = "No stack is up in {home}. Start it: sluice up"
 
 
+class StackIncompleteError(SluiceError):
+    """Fields: home."""
+
+    status = 503
+    template = (
+        "The stack in {home} is only partly up: a `sluice up` or `sluice down` is at work, or was killed at it. Wait "
+        "for it to end, or start anew: sluice up"
+    )
+
+
 class ServiceFailedError(SluiceError):
     """Fields: service, problem, log, tail."""
 
     status = 503
     template = "The {service} {problem}. Its log is {log}; it ends with:\n{tail}"
-
-
-class DeploymentNotFoundError(SluiceError):
-    """Fields: deployment, known."""
-
-    status = 404
-    template = "Prefect has no deployment {deployment!r}. It has: {known}. Register them: sluice deploy"
 
 
 class RenderedStaleError(SluiceError):

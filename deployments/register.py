@@ -13,36 +13,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployments.deployment import POOLS, Deployment, PoolType, deployments_of, installed_configs
+from sluice.errors import ServiceUnavailableError
 from sluice.settings import Settings
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
-_SERVER_SECONDS = 120  # for a server that is just starting
+_SERVER_SECONDS = 180  # for a server that is just starting
 
 
-def register(settings: Settings, root: Path, pool_type: PoolType = "process") -> list[Deployment]:
-    """Register the deployments of all installed use cases, and what they need. ``PREFECT_API_URL`` must be set.
-
-    Args:
-        root: the folder that runs start in, where they are processes of this machine.
-    """
+def register(settings: Settings, pool_type: PoolType = "process") -> list[Deployment]:
+    """Register the deployments of all installed use cases, and what they need. ``PREFECT_API_URL`` must be set."""
     pool = settings.prefect.pool if pool_type == "process" else POOLS[pool_type]
     deployments = deployments_of(installed_configs(), pool_type, pool)
-    asyncio.run(_register(pool, pool_type, deployments, root))
+    asyncio.run(_register(pool, pool_type, deployments, settings.home / "work"))
     return deployments
 
 
-async def _register(pool: str, pool_type: PoolType, deployments: list[Deployment], root: Path) -> None:
+async def _register(pool: str, pool_type: PoolType, deployments: list[Deployment], folder: Path) -> None:
     from prefect.client.orchestration import get_client
 
     from deployments.zombies import ensure_automation
 
     async with get_client() as client:
-        async with asyncio.timeout(_SERVER_SECONDS):
-            while await client.api_healthcheck() is not None:
-                await asyncio.sleep(0.1)
-        await _ensure_pool(client, pool, pool_type, root)
+        try:
+            async with asyncio.timeout(_SERVER_SECONDS):
+                while await client.api_healthcheck() is not None:
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            hint = f"It did not for {_SERVER_SECONDS} s. Look: sluice status"
+            raise ServiceUnavailableError(service="Prefect", address=str(client.api_url), hint=hint) from None
+        await _ensure_pool(client, pool, pool_type, folder)
         for name, limit in global_limits(deployments).items():
             await client.upsert_global_concurrency_limit_by_name(name, limit)
         for deployment in deployments:
@@ -51,19 +52,24 @@ async def _register(pool: str, pool_type: PoolType, deployments: list[Deployment
 
 
 def global_limits(deployments: Iterable[Deployment]) -> dict[str, int]:
-    """Global concurrency limits that the flows take: one run at a time may write a use case's tables and models."""
-    return {f"use-case:{deployment.name}": 1 for deployment in deployments}
+    """Global concurrency limits that the flows take: one run at a time may write a use case's tables and models.
+
+    A run takes all slots of its use case's limit; those of a backfill share them.
+    """
+    from flows.stage import USE_CASE_SLOTS
+
+    return {f"use-case:{deployment.name}": USE_CASE_SLOTS for deployment in deployments}
 
 
-async def _ensure_pool(client: "PrefectClient", name: str, pool_type: PoolType, root: Path) -> None:
+async def _ensure_pool(client: "PrefectClient", name: str, pool_type: PoolType, folder: Path) -> None:
     from prefect.client.schemas.actions import WorkPoolCreate
 
-    template = _process_template(root) if pool_type == "process" else kubernetes_template()
+    template = _process_template(folder) if pool_type == "process" else kubernetes_template()
     pool = WorkPoolCreate(name=name, type=pool_type, base_job_template=template, description="Made by Sluice.")
     await client.create_work_pool(pool, overwrite=True)
 
 
-def _process_template(root: Path) -> dict[str, Any]:
+def _process_template(folder: Path) -> dict[str, Any]:
     from prefect.workers.process import ProcessWorker
 
     template = ProcessWorker.get_default_base_job_template()
@@ -71,7 +77,10 @@ def _process_template(root: Path) -> dict[str, Any]:
     # Given a command, Prefect runs it as it is; otherwise it starts a second interpreter first, to work out where the
     # flow's code is. Ours is installed. It costs a run more than a second.
     variables["command"]["default"] = shlex.join([sys.executable, "-m", "prefect.engine"])
-    variables["working_dir"]["default"] = str(root)
+    # Prefect puts the folder that a run starts in first on the path, whatever Python was told: an empty one, so that no
+    # flows/ of the user's is imported in place of ours.
+    folder.mkdir(parents=True, exist_ok=True)
+    variables["working_dir"]["default"] = str(folder)
     return template
 
 
@@ -109,15 +118,10 @@ async def _apply(client: "PrefectClient", deployment: Deployment) -> None:
 
 
 def _schedule(schedule: dict[str, Any]) -> Any:
-    from datetime import timedelta
-
     from prefect.client.schemas.actions import DeploymentScheduleCreate
-    from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
+    from prefect.client.schemas.schedules import construct_schedule
 
-    zone = schedule["timezone"]
-    when = (
-        CronSchedule(cron=schedule["cron"], timezone=zone)
-        if "cron" in schedule
-        else IntervalSchedule(interval=timedelta(seconds=schedule["interval"]), timezone=zone)
+    when = {name: value for name, value in schedule.items() if name in {"cron", "interval", "timezone", "anchor_date"}}
+    return DeploymentScheduleCreate(
+        schedule=construct_schedule(**when), active=schedule["active"], parameters=schedule["parameters"]
     )
-    return DeploymentScheduleCreate(schedule=when, active=schedule["active"])

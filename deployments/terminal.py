@@ -1,9 +1,12 @@
 """What commands print: one console, errors, and lines with a clock for what takes time."""
 
+import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -14,7 +17,9 @@ from rich.table import Table
 from deployments.errors import ExtraMissingError
 from deployments.extras import EXTRAS
 
-console = Console(highlight=False)
+# In a pipe or a log file there is no width to keep to: a line is a line.
+_NO_WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200
+console = Console(highlight=False, width=_NO_WIDTH)
 errors = Console(stderr=True, highlight=False)
 
 
@@ -26,6 +31,19 @@ def print_error(error: Exception) -> None:
             raise error
         error = ExtraMissingError(module=module, extra=EXTRAS[module])
     errors.print(f"[bold red]error[/bold red] {escape(str(error))}", soft_wrap=True)
+
+
+def print_json(content: Any) -> None:
+    """For a script: JSON and nothing else on standard output."""
+    print(json.dumps(content, indent=2, default=str))  # noqa: T201 Rich would wrap and colour it
+
+
+def titled_table(*columns: str, title: str | None = None) -> Table:
+    """A table without lines."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
 
 
 class Clocks:
@@ -72,7 +90,3 @@ class Clocks:
             else:
                 table.add_row(Spinner("dots", " "), escape(name), "", f"{now - begun:6.1f} s")
         return table
-
-
-def is_interactive() -> bool:
-    return console.is_terminal and sys.stdin.isatty()

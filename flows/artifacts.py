@@ -1,6 +1,7 @@
 """What a person wants to read of a run, as Prefect artifacts. Made on the cluster, in the task that did the work."""
 
 import base64
+import json
 import math
 from collections.abc import Mapping
 from io import BytesIO
@@ -9,10 +10,13 @@ from typing import Any
 from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
 
 from flows.plan import StagePlan
+from sluice.errors import UseCaseInvalidError
 from sluice.gate import Verdict
 from sluice.references import ModelRef, TableRef
+from sluice.use_case import UseCase
 
 Scores = Mapping[str, float]
+_SHOWN_CHARACTERS = 20_000
 
 
 def _key(kind: str, plan: StagePlan) -> str:
@@ -60,6 +64,26 @@ def publish_verdict(plan: StagePlan, verdict: Verdict) -> None:
     lines = [f"# {plan.use_case}@{plan.inputs['challenger']} {outcome}", ""]
     lines += [f"- {reason}" for reason in verdict.reasons]
     create_markdown_artifact("\n".join(lines), key=_key("verdict", plan))
+
+
+def as_json(use_case: UseCase, name: str, content: Any) -> str:
+    """What a use case's step ``artifacts`` gave under ``name``.
+
+    Raises:
+        UseCaseInvalidError: it holds something that JSON has no form for, such as a NumPy array or NaN.
+    """
+    try:
+        return json.dumps(content, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        problem = f"artifacts gave {name!r}, which is not JSON: {error}. Give lists, numbers and text of plain Python."
+        raise UseCaseInvalidError(path=use_case.folder / "steps.py", problem=problem) from None
+
+
+def publish_json(plan: StagePlan, name: str, text: str) -> None:
+    """An artifact of the use case, cut where it is too long for a page; the whole is on the MLflow run."""
+    whole = f"`evaluation/{name}.json` of the MLflow run of {plan.use_case}@{plan.inputs['challenger']}"
+    note = "" if len(text) <= _SHOWN_CHARACTERS else f"The first {_SHOWN_CHARACTERS} characters of {whole}.\n\n"
+    create_markdown_artifact(f"{note}```json\n{text[:_SHOWN_CHARACTERS]}\n```", key=_key(name.lower(), plan))
 
 
 def _round(scores: Scores | None, metric: str) -> float | None:

@@ -14,7 +14,9 @@ Resolve = Callable[[str, Mapping[str, Any]], dict[str, str]]
 
 
 @stage_task(cached=False, name="plan")
-def plan_stage(stage: str, use_case: str, params: dict[str, Any], given: dict[str, Any], resolve: Resolve) -> StagePlan:
+def plan_stage(
+    stage: str, use_case: str, params: dict[str, Any], given: dict[str, Any], resolve: Resolve, fresh: str | None
+) -> StagePlan:
     """Check the services, resolve what is read (``given`` versions, or the latest), and make the plan."""
     from flows.plan import make_plan
     from flows.platform import platform
@@ -23,7 +25,9 @@ def plan_stage(stage: str, use_case: str, params: dict[str, Any], given: dict[st
     forward()
     platform().documents.ping()
     platform().registry.ping()
-    return make_plan(stage, use_case, params, resolve(use_case, given))
+    inputs = resolve(use_case, given)
+    # A word that no other plan has makes another key: nothing is taken from the cache.
+    return make_plan(stage, use_case, params, inputs if fresh is None else {**inputs, "fresh": fresh})
 
 
 def begin(stage: str, use_case: str, params: Mapping[str, Any] | None, resolve: Resolve, **given: Any) -> StagePlan:
@@ -35,7 +39,10 @@ def begin(stage: str, use_case: str, params: Mapping[str, Any] | None, resolve: 
     """
     _replace_stale_workers(use_case)
     wanted = {name: value for name, value in given.items() if value is not None}
-    plan: StagePlan = plan_stage.submit(stage, use_case, dict(params or {}), wanted, resolve).result()
+    context = FlowRunContext.get()
+    assert context is not None
+    fresh = (context.parameters or {}).get("fresh")
+    plan: StagePlan = plan_stage.submit(stage, use_case, dict(params or {}), wanted, resolve, fresh).result()
     get_run_logger().info(
         f"{stage} of {use_case} on {', '.join(f'{k} {v}' for k, v in plan.inputs.items())}; key {plan.key}"
     )

@@ -10,6 +10,7 @@ from sluice.references import ModelRef
 
 if TYPE_CHECKING:
     from sluice.gate import Verdict
+    from sluice.models import ModelVersion
 
 Scores = dict[str, float]
 
@@ -63,16 +64,34 @@ def _score(plan: StagePlan, model: Any) -> Scores:
     return {name: float(value) for name, value in use_case.steps.evaluate(model, holdout, params).items()}
 
 
+def _keep_artifacts(plan: StagePlan, model: Any, version: "ModelVersion") -> None:
+    """What the use case's optional step ``artifacts`` gives: by name, onto the MLflow run and as a Prefect artifact."""
+    from flows.artifacts import as_json, publish_json
+    from flows.platform import platform
+    from flows.steps import dataset, load
+
+    use_case, params = load(plan)
+    if not hasattr(use_case.steps, "artifacts"):
+        return
+    _, holdout = use_case.steps.split(dataset(plan.inputs["features"]), params)
+    for name, content in use_case.steps.artifacts(model, holdout, params).items():
+        text = as_json(use_case, name, content)
+        platform().registry.log_json(version, name, text)
+        publish_json(plan, name, text)
+
+
 @stage_task(name="score challenger")
 def score_challenger(plan: StagePlan) -> Scores:
-    """The challenger's metrics, from the model as it was logged; they go onto its MLflow run too."""
+    """The challenger's metrics and artifacts, from the model as it was logged; they go onto its MLflow run too."""
     from flows.platform import platform
 
     registry = platform().registry
-    scores = _score(plan, registry.load(plan.use_case, plan.inputs["challenger"]))
+    model = registry.load(plan.use_case, plan.inputs["challenger"])
+    scores = _score(plan, model)
     version = registry.find(plan.use_case, version=plan.inputs["challenger"])
     assert version is not None
     registry.log_metrics(version, scores)
+    _keep_artifacts(plan, model, version)
     return scores
 
 

@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 
 @stage_flow
-def features(use_case: str, params: dict[str, Any] | None = None, raw_version: int | None = None) -> StageResult:
-    """Compute the features of one version of the raw table (the latest, if none is named)."""
+def features(use_case: str, params: dict[str, Any] | None = None, raw_version: int | str | None = None) -> StageResult:
+    """Compute the features of one version of the raw table.
+
+    Args:
+        raw_version: its number, or a moment (ISO 8601) for the newest one then; the latest, if not given.
+    """
     plan = begin("features", use_case, params, resolve, raw_version=raw_version)
     built = submit(build, plan)
     written = submit(write, plan, built)

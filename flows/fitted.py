@@ -1,6 +1,7 @@
 """A fitted model between ``fit`` and ``log``: a file in the lake and a handle that travels."""
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import cloudpickle
@@ -25,7 +26,7 @@ class Fitted:
     def save(cls, table: str, model: Any, use_case: UseCase) -> "Fitted":
         # By value: the code of a model that another version of the use case fitted must come back as it was.
         if not use_case.package.startswith("sluice."):
-            cloudpickle.register_pickle_by_value(use_case.steps)
+            cloudpickle.register_pickle_by_value(import_module(use_case.package))
         return cls(table, platform().lake.staging(table).save(model, "fit"))
 
     def load(self) -> Any:

@@ -6,8 +6,10 @@ from typing import Any
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.deployments import run_deployment
+from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict
 
+from flows.due import dropped
 from flows.evaluate import evaluate
 from flows.features import features
 from flows.ingest import ingest
@@ -40,15 +42,27 @@ class PipelineResult(BaseModel):
 
 @flow(name="pipeline", flow_run_name="pipeline-{use_case}", persist_result=True)
 def pipeline(
-    use_case: str, params: dict[str, Any] | None = None, inline: bool = False
+    use_case: str,
+    params: dict[str, Any] | None = None,
+    as_of: int | str | None = None,
+    fresh: bool = False,
+    inline: bool = False,
+    schedule: dict[str, Any] | None = None,
 ) -> "PipelineResult | State[Any]":
     """From source to champion. Each stage gets the exact version that the one before it wrote.
 
     Stages that are finished are skipped, so running it again after a failure goes on from the stage that failed.
 
     Args:
+        as_of: train on this version of the raw table instead of ingesting: its number, or a moment (ISO 8601).
+        fresh: skip nothing; features, training and evaluation are done again.
         inline: run the stages as subflows in this process, for debugging.
+        schedule: the schedule that made this run; one that comes too late for its policy ends at once.
     """
+    if (too_late := dropped(schedule)) is not None:
+        return too_late
+    # The run's id: when it is tried again, what it did afresh the first time is done.
+    again = {"fresh": str(flow_run.id)} if fresh else {}
     outcomes: list[StageOutcome] = []
 
     def stage(name: str, **given: Any) -> StageResult:
@@ -60,10 +74,10 @@ def pipeline(
         return result
 
     with one_line_failure() as failed:
-        raw = stage("ingest")
-        built = stage("features", raw_version=raw.ref.version)
-        model = stage("train", features_version=built.ref.version)
-        stage("evaluate", features_version=built.ref.version, model_version=model.ref.version)
+        raw_version = stage("ingest").ref.version if as_of is None else as_of
+        built = stage("features", raw_version=raw_version, **again)
+        model = stage("train", features_version=built.ref.version, **again)
+        stage("evaluate", features_version=built.ref.version, model_version=model.ref.version, **again)
         return PipelineResult(use_case=use_case, stages=tuple(outcomes))
     return failed[0]
 

@@ -6,6 +6,7 @@ from typing import Any
 from flows.fitted import Fitted
 from flows.platform import platform
 from flows.validation import Checked
+from sluice.arrival import Arrived
 from sluice.dataset import Dataset
 from sluice.references import ModelRef, TableRef
 
@@ -41,6 +42,11 @@ def _(result: Dataset) -> bool:
 @_is_alive.register
 def _(result: Fitted) -> bool:
     return result.exists()
+
+
+@_is_alive.register
+def _(result: Arrived) -> bool:
+    return _is_alive(result.rows) and _is_alive(result.malformed)
 
 
 @_is_alive.register

@@ -16,6 +16,8 @@ from loguru import logger
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging.configuration import setup_logging
 
+from sluice.errors import SluiceError
+
 _FORWARDED = logging.getLogger("prefect.task_runs.sluice")
 
 
@@ -58,6 +60,14 @@ def forward() -> None:
     """Once a process: hand loguru's lines to Prefect's log, where a run is active."""
     setup_logging()
     logger.add(_send, level="INFO", format="{message}", catch=True)
+    logging.getLogger("prefect.task_runs").addFilter(_without_traceback)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """A failure that Sluice can explain is one line, here as in the flow's log."""
+    if record.exc_info and isinstance(record.exc_info[1], SluiceError):
+        record.exc_info = None
+    return True
 
 
 def _send(message: "loguru.Message") -> None:

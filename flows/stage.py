@@ -1,5 +1,6 @@
 """What every stage shares: how its tasks are cached, retried, bounded in time and submitted to the cluster."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -14,6 +15,7 @@ from prefect.states import Failed
 from prefect.tasks import exponential_backoff
 from pydantic import BaseModel, ConfigDict
 
+from flows.due import dropped
 from flows.plan import StagePlan
 from flows.runner import ClusterFuture, ClusterTaskRunner
 from sluice.errors import SluiceError
@@ -21,6 +23,9 @@ from sluice.references import ModelRef, TableRef
 
 P = ParamSpec("P")
 R = TypeVar("R")
+# A use case's limit. A stage takes all of it; a backfill's runs share it.
+USE_CASE_SLOTS = 12
+_Given = dict[str, Any] | None
 _LEASE_SECONDS = 60  # the shortest Prefect allows: how long a killed run keeps its use case locked
 
 
@@ -70,23 +75,49 @@ def stage_task(cached: bool = True, **options: Any) -> Callable[[Callable[P, R]]
 
 
 def stage_flow(stage: Callable[P, Any]) -> "Flow[P, Any]":
-    """A stage: one run of it at a time for a use case, a Dask cluster, and one clear line when it fails."""
+    """A stage: one run of it at a time for a use case, a Dask cluster, and one clear line when it fails.
+
+    The flow has more parameters than the stage: ``schedule``, which runs of a schedule get; ``parallel``, how many runs
+    like this one may go side by side, which a backfill sets; and ``fresh``, a word that makes it do again what was
+    done: a second run with the same word is the same work.
+    """
 
     @wraps(stage)
-    def run(*args: P.args, **kwargs: P.kwargs) -> Any:
+    def run(
+        *args: Any,
+        schedule: dict[str, Any] | None = None,
+        parallel: int = 1,
+        fresh: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        if (too_late := dropped(schedule)) is not None:
+            return too_late
         with (
             one_line_failure() as failed,
-            concurrency(f"use-case:{kwargs.get('use_case') or args[0]}", lease_duration=_LEASE_SECONDS, strict=False),
+            concurrency(
+                f"use-case:{kwargs.get('use_case') or args[0]}",
+                occupy=max(1, USE_CASE_SLOTS // parallel),
+                lease_duration=_LEASE_SECONDS,
+                strict=False,
+            ),
         ):
             return stage(*args, **kwargs)
         return failed[0]
 
-    return flow(
+    known = inspect.signature(stage)
+    more = [
+        inspect.Parameter("schedule", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_Given),
+        inspect.Parameter("parallel", inspect.Parameter.KEYWORD_ONLY, default=1, annotation=int),
+        inspect.Parameter("fresh", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=str | None),
+    ]
+    run.__signature__ = known.replace(parameters=[*known.parameters.values(), *more])  # type: ignore[attr-defined]
+    made: Any = flow(
         name=stage.__name__,
         flow_run_name=f"{stage.__name__}-{{use_case}}",
         task_runner=cast("Any", ClusterTaskRunner()),  # prefect-dask types its runner for its own future only
         persist_result=True,
     )(run)
+    return cast("Flow[P, Any]", made)
 
 
 @contextmanager

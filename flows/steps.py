@@ -29,12 +29,13 @@ def dataset(reference: str) -> Dataset:
     return platform().lake.dataset(TableRef(table=table, version=int(version)))
 
 
-def table_input(table: str, version: int | None) -> str:
-    """A plan's input: the given version, or the latest.
+def table_input(table: str, version: int | str | None) -> str:
+    """A plan's input: the given version, the one of a moment (ISO 8601), or the latest.
 
     Raises:
         TableNotFoundError, VersionNotFoundError: with what to run first, or which versions there are.
+        UseCaseInvalidError: it is neither a version nor a moment.
     """
     lake = platform().lake
-    ref = TableRef(table=table, version=version) if version is not None else lake.latest_or_raise(table)
+    ref = lake.latest_or_raise(table) if version is None else lake.at(table, version)
     return str(lake.dataset(ref).ref)

@@ -89,6 +89,6 @@ def _scatter(partition: Partition, by: tuple[str, ...], buckets: int, staging: S
     frame = partition.scan().with_columns(_bucket=stable_hash(by) % buckets).collect()
     found = frame.partition_by("_bucket", as_dict=True, include_key=False)
     return [
-        staging.write(found[bucket,], prefix="scatter") if (bucket,) in found else DataFile("", 0, 0)
+        staging.write_exchange(found[bucket,]) if (bucket,) in found else DataFile("", 0, 0)
         for bucket in range(buckets)
     ]

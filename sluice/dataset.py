@@ -3,7 +3,7 @@
 It names Parquet files and a row filter, never holds rows. Between stages travels only the `TableRef` it came from.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 
@@ -11,10 +11,12 @@ import polars as pl
 
 from sluice.references import TableRef
 
+EXCHANGE = ".arrow"  # what files between two steps of a shuffle end with; tables have Parquet files only
+
 
 @dataclass(frozen=True)
 class DataFile:
-    """One Parquet file: its path below the table's folder, its rows and its size in bytes."""
+    """One file: its path below the table's folder, its rows and its size in bytes."""
 
     path: str
     rows: int
@@ -37,7 +39,8 @@ class Partition:
 
     def scan(self) -> pl.LazyFrame:
         paths = [f"{self.uri}/{file.path}" for file in self.files]
-        frame = pl.scan_parquet(paths, storage_options=dict(self.storage_options) or None)
+        scan = pl.scan_ipc if paths[0].endswith(EXCHANGE) else pl.scan_parquet
+        frame = scan(paths, storage_options=dict(self.storage_options) or None)
         return frame if self.predicate is None else frame.filter(_expression(self.predicate))
 
     def read(self) -> pl.DataFrame:
@@ -107,6 +110,14 @@ class Dataset:
             groups[-1].append(file)
             rows += file.rows
         return [self._partition(group) for group in groups if group]
+
+    def unknown(self, rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+        """Those of ``rows`` whose key the dataset does not have. Its own keys pass by and are not held in memory."""
+        if rows.is_empty() or not self.files:
+            return rows
+        wanted = rows.lazy().select(key).unique()
+        known = self.scan().select(key).join(wanted, on=key, how="semi").collect(engine="streaming")
+        return rows.join(known, on=key, how="anti")
 
     def where(self, predicate: pl.Expr) -> "Dataset":
         """The rows for which ``predicate`` (and any earlier one) holds."""

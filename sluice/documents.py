@@ -1,7 +1,8 @@
 """The document store port, and how a process opens the one its settings name.
 
-Filters are equality and the operators ``$gt $gte $lt $lte $in $ne``. Times are aware UTC, in milliseconds, as MongoDB
-keeps them.
+Documents are JSON-like, and times. Filters are equality and the operators ``$gt $gte $lt $lte $in $ne`` on numbers,
+text, booleans, times and None, which is also what a missing field is; a comparison holds between values of one kind
+only. Times are aware UTC, in milliseconds, as MongoDB keeps them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +22,8 @@ class DocumentStore(Protocol):
         """Add documents and give their number.
 
         Raises:
-            DocumentDuplicateError: one breaks a unique index.
+            DocumentDuplicateError: one breaks a unique index. MongoDB has added those before it then, the embedded
+                store none.
         """
         ...
 
@@ -32,11 +34,19 @@ class DocumentStore(Protocol):
     def find_one(self, collection: str, filter: Filter | None = None, *, sort: Sort = ()) -> Document | None: ...
 
     def upsert(self, collection: str, key: Filter, document: Mapping[str, Any]) -> None:
-        """Set the document's fields on the one that matches ``key``, or insert both together."""
+        """Set the document's fields on the one that matches ``key``, or insert both together.
+
+        Raises:
+            DocumentDuplicateError: it would break a unique index.
+        """
         ...
 
     def update(self, collection: str, filter: Filter, fields: Mapping[str, Any]) -> int:
-        """Set fields on all that match; gives how many matched."""
+        """Set fields on all that match; gives how many matched.
+
+        Raises:
+            DocumentDuplicateError: one would break a unique index.
+        """
         ...
 
     def delete(self, collection: str, filter: Filter) -> int: ...
@@ -44,7 +54,7 @@ class DocumentStore(Protocol):
     def count(self, collection: str, filter: Filter | None = None) -> int: ...
 
     def unique(self, collection: str, fields: Sequence[str]) -> None:
-        """No two documents of the collection may have equal values in ``fields``."""
+        """No two documents of the collection may have equal values in ``fields``; a missing one equals another."""
         ...
 
     def ping(self) -> None: ...
@@ -53,7 +63,11 @@ class DocumentStore(Protocol):
 
 
 def open_documents(settings: Settings) -> DocumentStore:
-    """MongoDB when the settings name one, else the embedded store in the home."""
+    """MongoDB when the settings name one, else the embedded store in the home.
+
+    Raises:
+        SettingsInvalidError: the address is none that MongoDB's driver understands.
+    """
     uri = settings.documents_uri
     if uri.startswith("mongodb"):
         from sluice.mongo_documents import MongoDocuments
@@ -62,3 +76,15 @@ def open_documents(settings: Settings) -> DocumentStore:
     from sluice.embedded_documents import EmbeddedDocuments
 
     return EmbeddedDocuments(uri)
+
+
+def settable(fields: Mapping[str, Any]) -> Document:
+    """Fields as they may be set one by one.
+
+    Raises:
+        ValueError: a name that MongoDB would read as a path or an operator.
+    """
+    for name in fields:
+        if "." in name or name.startswith("$"):
+            raise ValueError(f"{name!r} cannot name a field that is set: no dots, no '$' in front")
+    return dict(fields)

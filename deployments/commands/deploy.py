@@ -21,7 +21,8 @@ def deploy(
 ) -> None:
     """Register all installed use cases with Prefect: work pool, limits, schedules, deployments.
 
-    `sluice up` does it too. Run it after a use_case.yaml was changed, or a use case was installed.
+    `sluice up` does it too. Run it after a use_case.yaml was changed, or a use
+    case was installed. --check exits with 1 when a file is stale.
 
     [bold]Examples[/bold]
 
@@ -50,14 +51,17 @@ def _register(pool: Literal["process", "kubernetes"]) -> None:
     from deployments.local.environment import join
     from deployments.local.record import current_stack
     from deployments.terminal import Clocks, console
+    from sluice.runs import PrefectRuns
 
     record, settings = current_stack()
     join(record)
+    with PrefectRuns(settings.prefect.url) as prefect:
+        prefect.request("GET", "/health")  # register would wait for a server that is just starting
     clocks = Clocks(["Deployments"])
     with clocks.shown():
         from deployments.register import register
 
-        deployments = register(settings, record.root, pool)
+        deployments = register(settings, pool)
         clocks.done("Deployments", "registered")
     for deployment in deployments:
         when = ", ".join(str(s.get("cron") or f"every {s['interval']:g} s") for s in deployment.schedules)

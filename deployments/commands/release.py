@@ -16,18 +16,30 @@ def add_to(app: typer.Typer) -> None:
         app.command(rich_help_panel="Models")(command)
 
 
-def history(use_case: Model) -> None:
+def history(
+    use_case: Model,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a script.")] = False,
+) -> None:
     """Show which version was champion from when to when, who or what made it so, and on which numbers.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
       sluice history movies
+      sluice history movies --json | jq -r '.[] | select(.until == null).version'
     """
-    from deployments.terminal import console
+    from deployments.terminal import console, print_json
+    from sluice.errors import UseCaseNotFoundError
+    from sluice.use_case import discover
 
     promotions = _promotions()
     promotions.reconcile(use_case)
     reigns = promotions.history(use_case)
+    installed = discover()
+    if not reigns and use_case not in installed:
+        raise UseCaseNotFoundError(name=use_case, known=", ".join(installed) or "none")
+    if as_json:
+        print_json([reign.model_dump(mode="json") for reign in reigns])
+        return
     if not reigns:
         console.print(f"{use_case} has had no champion yet. Train one: sluice run {use_case}")
         return

@@ -1,11 +1,10 @@
-"""`sluice run`: a use case's flow, started and watched."""
+"""`sluice run`: a use case's flow, started and followed."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from deployments.runs import FlowRun, PrefectRuns
+from deployments.commands.watch import AsJson, follow, print_started
 
 
 def add_to(app: typer.Typer) -> None:
@@ -21,109 +20,117 @@ def run(
         list[str] | None,
         typer.Option("--param", "-p", help="Over params in use_case.yaml, as NAME=VALUE.", metavar="NAME=VALUE"),
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch/--no-watch", help="Show its progress until it is over, or only start it.")
+    ] = True,
     inline: Annotated[
         bool, typer.Option("--inline", help="Run in this process instead, for a debugger and print statements.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run a use case: start its deployment and watch the stages.
 
-    Stages whose inputs, parameters and code did not change are skipped. Exit code 0 when it completed, 1 when not.
+    Stages whose inputs, parameters and code did not change are skipped. Values of
+    --param are YAML. Exit code 0 when it completed, 1 when not, 130 after Ctrl-C,
+    which only ends the watching.
 
     [bold]Examples[/bold]
 
       sluice run movies
-      sluice run movies --flow train -p candidates='[200, 400]'
+      sluice run movies --flow train -p k=20 -p 'search={l2: [200, 400]}'
+      sluice run movies --no-watch
+      sluice run movies --json | jq -r .state
       sluice run movies --inline
     """
     from deployments.local.environment import join
     from deployments.local.record import current_stack
-    from deployments.watch import watch
+    from sluice.runs import PrefectRuns
 
     record, settings = current_stack()
     join(record)
-    parameters: dict[str, Any] = {"use_case": use_case}
-    if param:
-        parameters["params"] = dict(_parsed(item) for item in param)
-    if inline:
-        _run_inline(flow, parameters)
-        return
-    from deployments.runs import PrefectRuns
-    from sluice.use_case import discover
-
-    _check_name(use_case, list(discover()))
+    params = parsed_params(param)
+    check_params(use_case, params)
+    parameters: dict[str, Any] = {"use_case": use_case, **({"params": params} if params else {})}
     with PrefectRuns(settings.prefect.url) as prefect:
+        if inline:
+            prefect.request("GET", "/health")  # one line if it is not there; Prefect's own client would say many
+            _run_inline(flow, parameters)
+            return
         started = prefect.start(f"{flow}/{use_case}", parameters)
-        try:
-            finished = watch(prefect, started, flow)
-        except KeyboardInterrupt:
-            _say_it_goes_on(started, record.prefect_ui)
-            raise typer.Exit(130) from None
-        print_end(prefect, finished, record.prefect_ui)
-    raise typer.Exit(0 if finished.completed else 1)
+        if watch:
+            follow(prefect, started, record.prefect_ui, as_json)
+        else:
+            print_started(started, record.prefect_ui, as_json)
 
 
-def _check_name(name: str, installed: list[str]) -> None:
-    from sluice.errors import UseCaseNotFoundError
+def check_params(use_case: str, params: dict[str, Any]) -> None:
+    """Find a wrong name or parameter before anything is started.
 
-    if name not in installed:
-        raise UseCaseNotFoundError(name=name, known=", ".join(installed) or "none")
+    Raises:
+        UseCaseNotFoundError: naming those that are installed.
+        typer.BadParameter: naming the key that is wrong, and the allowed ones.
+    """
+    from sluice.errors import UseCaseInvalidError, UseCaseNotFoundError
+    from sluice.use_case import discover, load_use_case
+
+    installed = discover()
+    if use_case not in installed:
+        raise UseCaseNotFoundError(name=use_case, known=", ".join(installed) or "none")
+    if not params:
+        return
+    loaded = load_use_case(use_case)
+    loaded.params()  # what is wrong in the file itself is not the option's fault
+    try:
+        loaded.params(params)
+    except UseCaseInvalidError as error:
+        raise typer.BadParameter(error.problem, param_hint="--param") from None
+
+
+def parsed_params(param: list[str] | None) -> dict[str, Any]:
+    """The values of ``--param``, by name.
+
+    Raises:
+        typer.BadParameter: one that is not NAME=VALUE, or whose value is not YAML.
+    """
+    return dict(_parsed(item) for item in param or ())
 
 
 def _parsed(item: str) -> tuple[str, Any]:
     import yaml
 
     name, equals, value = item.partition("=")
-    if not equals:
-        raise typer.BadParameter(f"{item!r} has no '='; write NAME=VALUE, such as -p lambda_=400", param_hint="--param")
-    return name, yaml.safe_load(value)
+    if not equals or not name:
+        raise typer.BadParameter(f"{item!r} is not NAME=VALUE, such as -p k=20", param_hint="--param")
+    try:
+        return name, yaml.safe_load(value)
+    except yaml.YAMLError:
+        problem = f"the value of {name} is not YAML: {value}. Quote it for the shell, such as -p '{name}=[1, 2]'"
+        raise typer.BadParameter(problem, param_hint="--param") from None
 
 
 def _run_inline(flow: str, parameters: dict[str, Any]) -> None:
     from deployments.terminal import console
-    from sluice.errors import SluiceError
 
-    try:
-        state = _flow(flow)(**parameters, **({"inline": True} if flow == "pipeline" else {}), return_state=True)
-    except SluiceError:
-        raise
+    state = flow_named(flow)(**parameters, **({"inline": True} if flow == "pipeline" else {}), return_state=True)
     if not state.is_completed():
-        console.print(f"[red]{state.name}[/red] {state.message or ''}")
+        console.print(f"[red]{state.name}[/red] {state.message or ''}", soft_wrap=True)
         raise typer.Exit(1)
     console.print(f"{flow}/{parameters['use_case']} completed.")
 
 
-def _flow(name: str) -> Any:
+def flow_named(name: str) -> Any:
+    """The flow itself.
+
+    Raises:
+        typer.BadParameter: naming those that there are.
+    """
     from importlib import import_module
+    from typing import get_args
 
     from sluice.use_case import Flow
 
-    known = Flow.__args__  # type: ignore[attr-defined]
-    if name not in known:
-        raise typer.BadParameter(f"there is no flow {name!r}; there are {', '.join(known)}", param_hint="--flow")
+    if name not in get_args(Flow):
+        raise typer.BadParameter(
+            f"there is no flow {name!r}; there are {', '.join(get_args(Flow))}", param_hint="--flow"
+        )
     return getattr(import_module(f"flows.{name}"), name)
-
-
-def _say_it_goes_on(run: "FlowRun", ui: str) -> None:
-    from deployments.terminal import console
-
-    console.print(f"It runs on: {ui}/runs/flow-run/{run.id}\nStop it: prefect flow-run cancel {run.id}", soft_wrap=True)
-
-
-def print_end(prefect: "PrefectRuns", run: "FlowRun", ui: str) -> None:
-    """Where the run can be looked at; if it did not complete, why, in as few lines as possible."""
-    from rich.markup import escape
-
-    from deployments.terminal import console
-
-    if not run.completed:
-        console.print(f"[bold red]{run.state_name}[/bold red] {escape(run.message)}", soft_wrap=True)
-        for problem in _problems(prefect, run):
-            console.print(f"  {escape(problem)}", soft_wrap=True, style="dim")
-    console.print(f"{ui}/runs/flow-run/{run.id}", soft_wrap=True, style="dim")
-
-
-def _problems(prefect: "PrefectRuns", run: "FlowRun") -> list[str]:
-    """The errors in the logs of a run and its stages: of a traceback the last line, and each only once."""
-    log = prefect.log([run.id, *(child.id for child in prefect.children(run.id))])
-    last_lines = (line.strip().splitlines()[-1].strip() for line in log if line.strip())
-    return [line for line in dict.fromkeys(last_lines) if line not in run.message]

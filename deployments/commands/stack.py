@@ -1,6 +1,5 @@
 """`sluice up`, `down` and `status`: the local stack."""
 
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,14 +7,13 @@ import typer
 
 if TYPE_CHECKING:
     from deployments.local.record import StackRecord
-    from deployments.local.stack import ServiceStatus
+    from deployments.local.stack import ServiceStatus, Stopped
     from sluice.settings import Settings
 
 
 def add_to(app: typer.Typer) -> None:
-    app.command(rich_help_panel="Local stack")(up)
-    app.command(rich_help_panel="Local stack")(down)
-    app.command(rich_help_panel="Local stack")(status)
+    for command in (up, down, status):
+        app.command(rich_help_panel="Local stack")(command)
 
 
 def up(
@@ -25,13 +23,14 @@ def up(
 ) -> None:
     """Start the stack of this folder and wait until all of it is healthy.
 
-    Prefect server, MLflow, Dask scheduler and workers, a Prefect worker, and serving. State and logs live in
-    .sluice/ (SLUICE_HOME). What dies is restarted.
+    Prefect server, MLflow, Dask scheduler and workers, a Prefect worker, and
+    serving. What dies is restarted. State and logs live in .sluice/, or where
+    SLUICE_HOME says. Exit code 1 if something did not come up; then nothing is.
 
     [bold]Examples[/bold]
 
       sluice up
-      sluice up --free-ports                  a second stack beside another folder's
+      sluice up --free-ports     beside another folder's stack
       SLUICE_SERVING__PORT=8001 sluice up
     """
     from deployments.local.stack import running
@@ -40,10 +39,10 @@ def up(
 
     settings = Settings.load()
     if record := running(settings):
-        console.print(f"The stack in {settings.home} is already up.")
-    else:
-        record = start(settings, free_ports)
-    print_addresses(record)
+        console.print(f"The stack in {settings.home} is already up. To change its settings: sluice down && sluice up")
+        report(record, settings)
+        return
+    print_addresses(start(settings, free_ports))
 
 
 def start(settings: "Settings", free_ports: bool) -> "StackRecord":
@@ -60,9 +59,6 @@ def start(settings: "Settings", free_ports: bool) -> "StackRecord":
         record = record.on_free_ports(settings)
     services = local_services(record, settings)
     titles = {service.name: service.title for service in services} | {"deployments": "Deployments"}
-    # A terminal that is closed ends the command as Ctrl-C does: nothing is left half started.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
     clocks = Clocks(list(titles.values()))
 
     def ready(name: str) -> None:
@@ -71,31 +67,54 @@ def start(settings: "Settings", free_ports: bool) -> "StackRecord":
     def prepare(record: "StackRecord") -> None:
         from deployments.register import register
 
-        register(record.applied_to(settings), record.root)
+        register(record.applied_to(settings))
+
+    def undoing() -> None:
+        console.print("Stopping again what was started.")
 
     with clocks.shown():
-        record = stack.up(record, settings, services, ready, prepare)
+        record = stack.up(record, settings, services, ready, prepare, undoing)
     console.print(f"Up in {clocks.seconds:.1f} s.")
     return record
 
 
 def down() -> None:
-    """Stop everything of this folder's stack, also what a crash has left behind."""
+    """Stop everything of this folder's stack, also what a crash has left behind.
+
+    A run that is under way ends as Crashed; run it again after the next
+    `sluice up`: finished stages are skipped. Exit code 1 if nothing was up.
+
+    [bold]Examples[/bold]
+
+      sluice down
+      sluice down && sluice up     after a setting was changed
+    """
     from deployments.local import stack
-    from deployments.terminal import Clocks, console
+    from deployments.terminal import Clocks
     from sluice.settings import Settings
 
     settings = Settings.load()
     clocks = Clocks(["Stopping"])
     with clocks.shown():
-        leftovers = stack.down(settings)
+        stopped = stack.down(settings)
         clocks.done("Stopping", "stopped")
-    if leftovers:
-        console.print(f"{leftovers} processes of an earlier stack were still there; they were ended.")
+    print_stopped(stopped)
+
+
+def print_stopped(stopped: "Stopped") -> None:
+    """What `down` ended besides the services, if anything."""
+    from deployments.terminal import console
+
+    if stopped.runs:
+        console.print(f"These runs were under way and were ended: {', '.join(stopped.runs)}.")
+        console.print("Run them again; finished stages are skipped.")
+    if stopped.leftovers:
+        console.print(f"{stopped.leftovers} processes of an earlier stack were still there; they were ended.")
 
 
 def status(
     env: Annotated[bool, typer.Option("--env", help="Print exports, for plain prefect and mlflow.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a script.")] = False,
 ) -> None:
     """Show each service, whether it is healthy, and where it is.
 
@@ -104,44 +123,56 @@ def status(
     [bold]Examples[/bold]
 
       sluice status
+      sluice status --json | jq -r .addresses.serving
       eval "$(sluice status --env)" && prefect flow-run ls
     """
     import shlex
 
-    from deployments.errors import StackDownError
-    from deployments.local import stack
     from deployments.local.environment import stack_environment
-    from deployments.terminal import console
+    from deployments.local.stack import running_or_raise
     from sluice.settings import Settings
 
     settings = Settings.load()
-    record = stack.running(settings)
-    if record is None:
-        raise StackDownError(home=settings.home)
+    record = running_or_raise(settings)
     if env:
         for name, value in stack_environment(record).items():
             typer.echo(f"export {name}={shlex.quote(value)}")
         return
+    report(record, settings, as_json)
+
+
+def report(record: "StackRecord", settings: "Settings", as_json: bool = False) -> None:
+    """Print how a stack that is up is. Ends the command with exit code 1 if a service is not healthy."""
+    from deployments.local import stack
+    from deployments.terminal import console, print_json
+    from sluice.settings import without_credentials
+
     services = stack.status(record, settings)
-    _print_services(services)
-    print_addresses(record)
-    if not all(service.healthy for service in services):
-        console.print("Look into the log of what is not healthy, or check everything: sluice doctor")
+    healthy = all(service.healthy for service in services)
+    if as_json:
+        addresses = {
+            "prefect": record.prefect_ui,
+            "prefect_api": record.prefect_url,
+            "mlflow": without_credentials(record.mlflow_uri),
+            "dask": record.dask_address,
+            "dask_dashboard": record.dask_dashboard,
+            "serving": record.serving_url,
+        }
+        listed = [service._asdict() for service in services]
+        print_json({"home": record.home, "healthy": healthy, "services": listed, "addresses": addresses})
+    else:
+        _print_services(services)
+        print_addresses(record)
+        if not healthy:
+            console.print("Look into the log of what is not healthy, or check everything: sluice doctor")
+    if not healthy:
         raise typer.Exit(1)
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
 def _print_services(services: "list[ServiceStatus]") -> None:
-    from rich.table import Table
+    from deployments.terminal import console, titled_table
 
-    from deployments.terminal import console
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("service", "state", "healthy", "up", "log"):
-        table.add_column(column, overflow="fold")
+    table = titled_table("service", "state", "healthy", "up", "log")
     for service in services:
         healthy = "[green]yes[/green]" if service.healthy else "[red]no[/red]"
         table.add_row(service.name, service.state.lower(), healthy, f"{service.seconds} s", _short(service.log))
@@ -150,14 +181,15 @@ def _print_services(services: "list[ServiceStatus]") -> None:
 
 def print_addresses(record: "StackRecord") -> None:
     from deployments.terminal import console
+    from sluice.settings import without_credentials
 
-    for name, url in {
-        "Prefect": record.prefect_ui,
-        "MLflow": record.mlflow_uri,
-        "Dask": f"{record.dask_dashboard}/status",
-        "Serving": f"{record.serving_url}/docs",
-    }.items():
-        console.print(f"  {name:<8} {url}", soft_wrap=True)
+    for name, url, what in (
+        ("Prefect", record.prefect_ui, "runs, their logs and artifacts, schedules"),
+        ("MLflow", without_credentials(record.mlflow_uri), "training runs and registered models"),
+        ("Dask", f"{record.dask_dashboard}/status", "what the workers do"),
+        ("Serving", f"{record.serving_url}/docs", "the API, to try out"),
+    ):
+        console.print(f"  {name:<8} {url:<34} [dim]{what}[/dim]", soft_wrap=True)
 
 
 def _short(path: Path) -> str:

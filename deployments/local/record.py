@@ -1,6 +1,6 @@
 """What is up in a folder: ``stack.json`` in its home.
 
-It exists from `sluice up` to `sluice down` and holds the addresses that were chosen, so that every command run in that
+It exists from `sluice up` to `sluice down`, and holds the addresses that were chosen, so that every command run in that
 folder talks to that folder's stack.
 """
 
@@ -15,13 +15,20 @@ from sluice.settings import Settings
 
 
 class StackRecord(BaseModel):
-    """Addresses of one stack. ``root`` is the folder it was started in, where its processes run."""
+    """Addresses of one stack.
+
+    Attributes:
+        root: the folder it was started in, where its processes run.
+        complete: whether `up` has seen all of it healthy, and no `down` has begun. It is not while either is at work,
+            or was killed at it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     home: Path
     root: Path
     pid: int = 0
+    complete: bool = False
     prefect_url: str
     mlflow_uri: str
     dask_address: str

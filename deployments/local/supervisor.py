@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 from xmlrpc.client import Error as RpcError
-from xmlrpc.client import Fault, ServerProxy
+from xmlrpc.client import ServerProxy
 
 from deployments import guard
 from deployments.errors import ServiceFailedError
@@ -27,15 +27,17 @@ from deployments.local.services import Service
 _SOCKET_PATH_MAX = 107 - len(".4194304")
 _STOP_SECONDS = 10.0
 
+# It runs in the home, and names there are relative: it expands a log file's name twice, so a per cent sign in the path
+# cannot be escaped.
 _HEAD = """\
 [supervisord]
 nodaemon = true
 silent = true
-logfile = {logs}/supervisord.log
+logfile = logs/supervisord.log
 logfile_maxbytes = 5MB
 logfile_backups = 1
-pidfile = {run}/supervisord.pid
-childlogdir = {logs}
+pidfile = run/supervisord.pid
+childlogdir = logs
 identifier = sluice
 {user}
 [unix_http_server]
@@ -49,13 +51,12 @@ supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 _PROGRAM = """
 [program:{name}]
 command = {command}
-directory = {root}
 autorestart = true
 startsecs = 2
 startretries = 3
 stopwaitsecs = {stop}
 redirect_stderr = true
-stdout_logfile = {log}
+stdout_logfile = logs/{name}.log
 stdout_logfile_maxbytes = 10MB
 stdout_logfile_backups = 3
 """
@@ -100,24 +101,13 @@ class Supervisor:
             folder.mkdir(parents=True, exist_ok=True)
         self.run_dir.chmod(0o700)
         user = "user = root" if os.geteuid() == 0 else ""  # silences a warning; it is who we are already
-        parts = [
-            _HEAD.format(
-                run=_escaped(self.run_dir), logs=_escaped(self.log_dir), socket=_escaped(self.socket), user=user
-            )
-        ]
+        parts = [_HEAD.format(socket=_escaped(self.socket), user=user)]
         for service in services:
             spec = self.run_dir / f"{service.name}.json"
             spec.write_text(json.dumps(self._spec(service, environment), indent=2), encoding="utf-8")
             command = (sys.executable, "-I", "-S", guard.__file__, str(spec))
-            parts.append(
-                _PROGRAM.format(
-                    name=service.name,
-                    command=_escaped(shlex.join(command)),
-                    root=_escaped(self.root),
-                    stop=int(2 * service.grace) + 5,
-                    log=_escaped(self.log(service.name)),
-                )
-            )
+            stop = int(2 * service.grace) + 5
+            parts.append(_PROGRAM.format(name=service.name, command=_escaped(shlex.join(command)), stop=stop))
         path = self.run_dir / "supervisord.conf"
         path.write_text("".join(parts), encoding="utf-8")
         return path
@@ -143,7 +133,7 @@ class Supervisor:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                cwd=self.root,
+                cwd=self.home,
             )
         for _ in range(200):
             if self.alive():
@@ -172,15 +162,17 @@ class Supervisor:
             for info in infos
         }
 
-    def stop_all(self, first: Sequence[str] = ()) -> None:
-        """Stop ``first`` one after the other, the rest side by side, then supervisord, and wait for its end."""
+    def stop(self, service: str) -> None:
+        """Stop one service and wait for its end."""
+        with suppress(OSError, RpcError):  # it is not running, or nothing is
+            self._call("stopProcess", service, True)
+
+    def stop_all(self) -> None:
+        """Stop all services side by side, then supervisord, and wait for its end."""
         import psutil
 
         try:
             supervisord = psutil.Process(self._call("getPID"))
-            for name in first:
-                with suppress(Fault):  # it is not running
-                    self._call("stopProcess", name, True)
             self._call("stopAllProcesses", True)
             self._call("shutdown")
             supervisord.wait(_STOP_SECONDS)

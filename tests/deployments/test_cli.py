@@ -1,5 +1,6 @@
 """The command line: help that teaches, errors that say what to do."""
 
+import json
 import subprocess
 import sys
 import time
@@ -39,10 +40,49 @@ def test_every_command_explains_itself(name: str) -> None:
             assert getattr(parameter, "help", None), f"{name} {parameter.name}"
 
 
-@pytest.mark.parametrize("name", ["up", "status", "run", "deploy", "promote", "rollback", "demo"])
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_help_has_examples(name: str) -> None:
-    """Commands with options show how they are used."""
-    assert f"sluice {name}" in (COMMANDS[name].help or "")
+    """Every command shows how it is used, in lines that a narrow terminal does not break."""
+    first, *rest = (COMMANDS[name].help or "").split("\n\n")
+    assert f"sluice {name}" in "".join(rest), first
+    assert [line for paragraph in rest for line in paragraph.splitlines() if len(line) > 79] == []
+
+
+@pytest.mark.parametrize("name", ["status", "history", "use-cases", "run", "watch", "doctor"])
+def test_scripts_get_json(name: str) -> None:
+    """What a script wants to read has --json."""
+    assert any("--json" in parameter.opts for parameter in COMMANDS[name].params)
+
+
+def test_json_is_all_of_the_output(tmp_path: Path) -> None:
+    """Nothing but JSON is on standard output."""
+    done = sluice("use-cases", "--json", cwd=tmp_path, env=clean_environment(tmp_path))
+    assert {"movies", "tiny"} <= {config["name"] for config in json.loads(done.stdout)}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status",),
+        ("down",),
+        ("run", "movies"),
+        ("run", "movies", "--inline"),
+        ("deploy",),
+        ("watch", "x"),
+        ("history", "movies"),
+    ],
+)
+def test_without_a_stack_each_command_says_one_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """An expected failure is one line that says what to do, without a traceback, and exit code 1."""
+    nobody = {
+        "SLUICE_PREFECT__URL": "http://127.0.0.1:9/api",
+        "SLUICE_MLFLOW__URI": "http://127.0.0.1:9",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    }
+    done = sluice(*arguments, cwd=tmp_path, env=clean_environment(tmp_path) | nobody)
+    assert done.returncode == 1, done.stdout
+    assert len(done.stdout.splitlines()) == 1, done.stdout
+    assert done.stdout.startswith("error ")
 
 
 def test_wrong_setting_is_one_line(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import yaml
 
 from deployments import prefect_yaml
 from deployments.errors import RenderedStaleError
-from sluice.use_case import Resources, Schedule, UseCaseConfig
+from sluice.schedule import Schedule
+from sluice.use_case import Resources, UseCaseConfig
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -63,10 +64,12 @@ def test_no_code_is_copied_to_a_run(config: UseCaseConfig) -> None:
 
 
 def test_schedules_come_from_the_use_case(config: UseCaseConfig) -> None:
-    """Cron and interval, each with its time zone; a flow without one has an explicit empty list, which clears it."""
+    """Cron in its time zone, intervals from a fixed moment, each with the policy; a flow without one clears it."""
     found = rendered(config)
-    assert found["pipeline"]["schedules"] == [{"cron": "0 3 * * *", "timezone": "Europe/Berlin", "active": True}]
-    assert found["ingest"]["schedules"] == [{"interval": 600, "timezone": "UTC", "active": True}]
+    cron = {"cron": "0 3 * * *", "timezone": "Europe/Berlin"}
+    assert found["pipeline"]["schedules"] == [{**cron, "active": True, "parameters": {"schedule": cron}}]
+    every = {"interval": 600, "anchor_date": "2020-01-01T00:00:00+00:00"}
+    assert found["ingest"]["schedules"] == [{**every, "active": True, "parameters": {"schedule": {"interval": 600}}}]
     assert found["train"]["schedules"] == []
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from deployments.deployment import Deployment, deployments_of
 from deployments.register import global_limits, kubernetes_template
+from flows.stage import USE_CASE_SLOTS
 from sluice.use_case import Resources, UseCaseConfig
 
 
@@ -27,7 +28,7 @@ def deployments() -> list[Deployment]:
 
 def test_one_run_at_a_time_writes_a_use_case(deployments: list[Deployment]) -> None:
     """A deployment's own limit does not hold between train/tides and pipeline/tides; a global one does."""
-    assert global_limits(deployments) == {"use-case:tides": 1, "use-case:whales": 1}
+    assert global_limits(deployments) == {"use-case:tides": USE_CASE_SLOTS, "use-case:whales": USE_CASE_SLOTS}
 
 
 def test_job_template_knows_every_variable(deployments: list[Deployment]) -> None:

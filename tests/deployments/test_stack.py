@@ -1,6 +1,8 @@
 """The local stack as a user has it: the real services, through the command line."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +16,8 @@ import pytest
 
 from deployments.guard import MARKER
 from deployments.local.health import Health
-from deployments.local.record import record_path
+from deployments.local.record import read_record, record_path
+from sluice.runs import PrefectRuns
 from tests.conftest import Stack, clean_environment, sluice, start_stack
 
 pytestmark = pytest.mark.integration
@@ -72,11 +75,20 @@ def test_status_shows_every_service_healthy(stack: Stack) -> None:
     assert " no " not in done.stdout
 
 
+def test_status_tells_scripts(stack: Stack) -> None:
+    """--json has health, states and addresses, and nothing else is printed."""
+    told = json.loads(stack.sluice("status", "--json").stdout)
+    assert told["healthy"] is True
+    assert {service["name"] for service in told["services"]} == set(stack.record.services)
+    assert told["addresses"]["serving"] == stack.record.serving_url
+
+
 def test_second_up_says_it_is_up(stack: Stack) -> None:
-    """`up` where a stack is up starts nothing and shows where it is."""
+    """`up` where a stack is up starts nothing, and shows how it is and where."""
     done = stack.sluice("up")
     assert done.returncode == 0
     assert "already up" in done.stdout
+    assert "prefect-server" in done.stdout
     assert stack.record.serving_url in done.stdout
 
 
@@ -128,6 +140,45 @@ def test_unknown_flow_names_the_known(stack: Stack) -> None:
     assert done.returncode == 1
     assert "pipeline/movies" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_run_can_be_left_and_found_again(stack: Stack) -> None:
+    """--no-watch gives an id at once; `watch` ends with the run, and says what was skipped when it runs again."""
+    started = json.loads(stack.sluice("run", "tiny", "--flow", "ingest", "--no-watch", "--json").stdout)
+    watched = stack.sluice("watch", started["id"])
+    assert watched.returncode == 0, watched.stdout
+    assert "Completed" in watched.stdout
+    again = stack.sluice("run", "tiny", "--flow", "ingest", "--json").stdout
+    # The progress, on standard error, comes first.
+    again = json.loads(again[again.index("{") :])
+    assert again["state"] == "Completed"
+    assert again["unchanged"] == ["ingest"]
+
+
+def test_ctrl_c_leaves_the_run_going(stack: Stack, tmp_path: Path) -> None:
+    """Ctrl-C ends the watching only, and says how to watch again and how to end the run; `cancel` then ends it."""
+    flag = tmp_path / "sleep"
+    flag.touch()
+    command = ["run", "tiny", "--flow", "train", "-p", f"sleep_while={flag}", "-p", "offset=990000000"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "deployments.cli", *command],
+        cwd=stack.root,
+        env={**stack.env, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as watching:
+        assert watching.stdout
+        assert "Running" in watching.stdout.readline()
+        watching.send_signal(signal.SIGINT)
+        said = watching.stdout.read()
+        assert watching.wait(20) == 130
+    (run_id,) = re.findall(r"sluice watch (\S+)\.", said)
+    assert f"sluice cancel {run_id}" in said
+    assert stack.sluice("cancel", run_id).returncode == 0
+    ended = stack.sluice("watch", run_id)
+    flag.unlink()
+    assert ended.returncode == 1
+    assert "Cancelled" in ended.stdout
 
 
 @pytest.mark.chaos
@@ -184,6 +235,79 @@ def test_crash_of_the_supervisor_leaves_nothing(folder: Path) -> None:
     done = again.sluice("down")
     assert done.returncode == 0
     assert not processes_of(home)
+
+
+@pytest.mark.chaos
+@pytest.mark.slow
+def test_life_in_an_awkward_folder(tmp_path: Path, stack: Stack) -> None:
+    """A deep path with blanks and a per cent sign, a folder ``flows`` of the user's own, and another stack beside it.
+
+    `sluice up` is killed with -9 in the middle, so the next one starts anew; `sluice down` comes in the middle of a
+    run, which ends as Crashed with what to do, and is completed by running it again.
+    """
+    root = tmp_path / "50% of a path with blanks" / ("d" * 90)
+    (root / "flows").mkdir(parents=True)
+    (root / "flows" / "__init__.py").write_text("raise RuntimeError('the folder of the user was imported')\n")
+    home = root / ".sluice"
+    env = clean_environment(home)
+    command = [str(Path(sys.executable).parent / "sluice")]  # -m would put the folder first on the path
+
+    def call(*arguments: str) -> str:
+        done = subprocess.run([*command, *arguments], cwd=root, env=env, capture_output=True, text=True, timeout=240)
+        assert "Traceback" not in done.stderr, done.stderr
+        return f"{done.returncode} {done.stdout}{done.stderr}"
+
+    try:
+        assert "own flows" in call("doctor")
+        with subprocess.Popen([*command, "up", "--free-ports"], cwd=root, env=env, stdout=subprocess.PIPE) as killed:
+            assert eventually(lambda: len(processes_of(home)) > 8)
+            killed.kill()
+        assert "only partly up" in call("status")
+        assert call("up", "--free-ports").startswith("0 ")
+        flag = root / "sleep"
+        flag.touch()
+        started = call("run", "tiny", "--no-watch", "-p", f"sleep_while={flag}")
+        (run_id,) = re.findall(r"sluice watch (\S+)\.", started)
+        record = read_record(home)
+        assert record
+        with PrefectRuns(record.prefect_url) as prefect:
+            assert eventually(lambda: any(r.name == "train-tiny" for r in prefect.children(run_id)), seconds=120)
+        stopped = call("down")
+        assert "pipeline/tiny" in stopped
+        assert not processes_of(home)
+        flag.unlink()
+        assert call("up", "--free-ports").startswith("0 ")
+        ended = call("watch", run_id)
+        assert ended.startswith("1 ")
+        assert "sluice down" in ended
+        again = call("run", "tiny", "-p", f"sleep_while={flag}")
+        assert again.startswith("0 "), again
+        assert "ingest    Completed, unchanged" in again
+        assert stack.sluice("status").returncode == 0
+        assert call("down").startswith("0 ")
+        assert not processes_of(home)
+    finally:
+        for process in processes_of(home):
+            process.kill()
+
+
+@pytest.mark.chaos
+@pytest.mark.slow
+def test_interrupted_demo_leaves_nothing(folder: Path) -> None:
+    """Ctrl-C, twice, while the demo's pipeline runs: the stack that it had started is stopped, all of it."""
+    home = folder / ".sluice"
+    command = [sys.executable, "-m", "deployments.cli", "demo"]
+    env = clean_environment(home) | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout
+        assert any("pipeline  Running" in line for line in demo.stdout)
+        demo.send_signal(signal.SIGINT)
+        time.sleep(1)
+        demo.send_signal(signal.SIGINT)
+        demo.stdout.read()
+        assert demo.wait(60) == 130
+    assert not processes_of(home)
+    assert not record_path(home).exists()
 
 
 @pytest.mark.chaos

@@ -25,7 +25,7 @@ def test_pipeline_goes_from_source_to_champion_on_dask_workers(stack: Stack) -> 
     of_pipeline = runs.stages(stack, ended.id)
     assert set(of_pipeline) == {"ingest", "features", "train", "evaluate"}
     for stage, tasks in {
-        "ingest": {"plan", "read", "validate", "quarantine", "write"},
+        "ingest": {"plan", "read", "validate", "quarantine", "compare", "write"},
         "features": {"plan", "build", "write"},
         "train": {"plan", "split", "search", "fit", "log"},
         "evaluate": {"plan", "score challenger", "score champion", "score baseline", "gate", "promote"},

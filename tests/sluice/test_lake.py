@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from sluice.errors import TableNotFoundError, TableSchemaChangedError, VersionNotFoundError
+from sluice.errors import TableMovedError, TableNotFoundError, TableSchemaChangedError, VersionNotFoundError
 from sluice.lake import WATERMARK, Lake
 from sluice.references import TableRef
 
@@ -114,6 +114,44 @@ def test_vacuum_removes_orphans_and_keeps_every_version(lake: Lake, tmp_path: Pa
     lake.vacuum("raw/t", keep_hours=0)
     assert not (tmp_path / "raw/t" / orphan.path).exists()
     assert lake.dataset(first).read()["id"].to_list() == [1]
+
+
+def test_pruned_versions_are_gone_and_say_so(lake: Lake) -> None:
+    """What is to be kept is readable, the rest is not and does not exist any more; pruning makes no version."""
+    for name in "abcd":
+        last = lake.write("features/t", rows(ord(name)), key=name, mode="overwrite")
+    refs = [TableRef(table="features/t", version=version) for version in range(4)]
+    assert len(lake.prune("features/t", [1], keep_hours=0, dry_run=True)) == 2
+    assert all(lake.exists(ref) for ref in refs)
+    assert len(lake.prune("features/t", [1], keep_hours=0)) == 2
+    assert [lake.exists(ref) for ref in refs] == [False, True, False, True]
+    with pytest.raises(VersionNotFoundError, match=r"no version 2 any more\. It has been pruned"):
+        lake.dataset(refs[2])
+    assert lake.latest("features/t") == last
+    assert [version.version for version in lake.versions("features/t")] == [3, 2, 1, 0]
+    after = lake.write("features/t", rows(9), key="e", mode="overwrite")
+    assert lake.dataset(after).read()["id"].to_list() == [9]
+
+
+def test_a_commit_onto_an_older_version_is_refused(lake: Lake) -> None:
+    """What was worked out against a version is not added to another; pruning in between does not count."""
+    staged = lake.staging("raw/t")
+    files = staged.dataset([staged.write(rows(1))])
+    first = lake.commit(files, key="a", onto=-1)
+    lake.prune("raw/t", [], keep_hours=0)
+    second = lake.commit(staged.dataset([staged.write(rows(2))]), key="b", onto=first.version)
+    with pytest.raises(TableMovedError, match=f"got version {second.version}"):
+        lake.commit(staged.dataset([staged.write(rows(3))]), key="c", onto=first.version)
+    assert lake.commit(files, key="a", onto=-1) == first  # done before, so it is not done again
+
+
+def test_versions_are_named_by_number_or_moment(lake: Lake) -> None:
+    """What stands on a command line; a wrong one says how it is written."""
+    first = lake.write("raw/t", rows(1), key="a")
+    assert lake.at("raw/t", "0") == lake.at("raw/t", 0) == first
+    assert lake.at("raw/t", (datetime.now(UTC) + timedelta(seconds=1)).isoformat()) == first
+    with pytest.raises(VersionNotFoundError, match="or a moment such as"):
+        lake.at("raw/t", "yesterday")
 
 
 def test_tables_are_plain_delta(lake: Lake, tmp_path: Path) -> None:

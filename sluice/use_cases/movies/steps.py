@@ -27,6 +27,7 @@ from sluice.recommenders.top_k import NONE
 from sluice.sources import Source
 
 KEY = ("user_id", "item_id")
+TIME = "timestamp"
 BATCH_ROWS = 25_000
 # A Gram matrix costs more than a task does, so a partition here may be smaller than elsewhere.
 _PARTITION_ROWS = 10_000

@@ -7,6 +7,7 @@ import shlex
 import stat
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def test_logs_are_rotated_by_service(tmp_path: Path) -> None:
     """Each service has a log of its own whose size is bounded."""
     path = Supervisor(tmp_path, root=tmp_path).configure([SERVICE], {})
     program = parsed(path)["program:echo"]
-    assert program["stdout_logfile"] == str(tmp_path / "logs" / "echo.log")
+    assert program["stdout_logfile"] == "logs/echo.log"
     assert program["stdout_logfile_maxbytes"] == "10MB"
     assert program["redirect_stderr"] == "true"
 
@@ -56,7 +57,7 @@ def test_awkward_characters_survive(tmp_path: Path) -> None:
     home = tmp_path / "50% off"
     home.mkdir()
     path = Supervisor(home, root=home).configure([SERVICE], {"COMMON": "a,b=c"})
-    assert parsed(path)["program:echo"]["directory"] == str(home)
+    assert parsed(path)["program:echo"]["command"].endswith(f"'{home}/run/echo.json'")
     spec = json.loads((home / "run" / "echo.json").read_text())
     assert spec["command"] == ["echo", "100%", "two words"]
     assert spec["env"] == {"COMMON": "a,b=c", "COLOUR": '50% "blue"'}
@@ -69,9 +70,11 @@ def test_run_folder_is_private(tmp_path: Path) -> None:
     assert stat.S_IMODE(supervisor.run_dir.stat().st_mode) == 0o700
 
 
-def test_deep_folder_gets_a_short_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deep_folder_gets_a_short_socket(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Unix sockets have a length limit: a deep home uses a private folder below the temporary one, always the same."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("t")))
     deep = tmp_path / ("d" * 120) / "run"
     path = socket_path(deep)
     assert len(str(path)) < 100
@@ -97,13 +100,13 @@ def test_tail_shows_the_end_of_a_log(tmp_path: Path) -> None:
     assert tail(log, lines=2) == "98\n99"
 
 
-@pytest.mark.parametrize("depth", [0, 150])
+@pytest.mark.parametrize("name", ["plain", "with spaces, 50% of them", "d" * 150])
 def test_supervisord_runs_and_ends_services(
-    tmp_path_factory: pytest.TempPathFactory, depth: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The real one: it answers, restarts what dies, and leaves nothing when it is stopped, also in a deep folder."""
+    """The real one: it answers, restarts what dies, and leaves nothing when it is stopped, in awkward folders too."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("t")))
-    home = tmp_path_factory.mktemp("home") / ("d" * depth)
+    home = tmp_path_factory.mktemp("home") / name
     supervisor = Supervisor(home, root=tmp_path_factory.getbasetemp())
     sleeper = Service(name="sleeper", title="Sleeper", command=("sleep", "1000"))
     pid = supervisor.start(supervisor.configure([sleeper], {}))
@@ -118,6 +121,30 @@ def test_supervisord_runs_and_ends_services(
     assert end_leftovers(home) == 0
     with pytest.raises(ChildProcessError):  # it was our child, and its end has been seen
         os.waitpid(pid, os.WNOHANG)
+
+
+def test_a_log_cannot_fill_the_disk(tmp_path: Path) -> None:
+    """A service that never stops talking keeps some 40 MB of what it said last, the rest is dropped."""
+    supervisor = Supervisor(tmp_path, root=tmp_path)
+    code = "import time\nfor n in range(700_000): print(f'{n:099}')\nprint('END', flush=True)\ntime.sleep(99)"
+    talker = Service(name="talker", title="Talker", command=(sys.executable, "-c", code))
+    supervisor.start(supervisor.configure([talker], {}))
+    try:
+        assert eventually(lambda: "END" in tail(supervisor.log("talker")))
+    finally:
+        supervisor.stop_all()
+    sizes = [path.stat().st_size for path in supervisor.log_dir.glob("talker.log*")]
+    assert len(sizes) == 4
+    assert sum(sizes) < 45_000_000
+
+
+def eventually(true: Callable[[], bool], seconds: float = 60) -> bool:
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def await_child(supervisor: Supervisor, name: str, other_than: psutil.Process | None = None) -> psutil.Process:

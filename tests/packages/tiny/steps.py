@@ -89,6 +89,10 @@ def example(train: Any, params: Params) -> Any:
     return train.read().select("x").head(3).to_pandas()
 
 
+def artifacts(model: Any, holdout: Any, params: Params) -> dict[str, Any]:
+    return {"ids": holdout.read()["id"].sort().to_list()}
+
+
 def evaluate(model: Any, holdout: Any, params: Params) -> dict[str, float]:
     rows = holdout.read()
     predicted = model.predict(rows.select("x").to_pandas())

@@ -1,0 +1,225 @@
+"""Prefect's HTTP API as we use it, without Prefect: start a deployment's run, watch it and its stages, end it."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Self
+from uuid import uuid4
+
+import httpx
+from pydantic import BaseModel, ConfigDict
+
+from sluice.errors import DeploymentNotFoundError, RunNotFoundError, ServiceUnavailableError
+
+FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
+# The types of a run that has, or had, a process.
+UNDER_WAY = ("PENDING", "RUNNING", "CANCELLING")
+_TRIES = 8
+_PAGE = 200
+
+
+class FlowRun(BaseModel):
+    """One run as it is now."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    name: str
+    flow_id: str
+    work_pool_name: str | None = None
+    state_type: str | None = None
+    state_name: str | None = None
+    state: dict[str, Any] | None = None
+    created: datetime
+    expected_start_time: datetime
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    auto_scheduled: bool = False
+    run_count: int = 0
+    tags: tuple[str, ...] = ()
+    parameters: dict[str, Any] = {}
+
+    @property
+    def final(self) -> bool:
+        return self.state_type in FINAL
+
+    @property
+    def completed(self) -> bool:
+        return self.state_type == "COMPLETED"
+
+    @property
+    def use_case(self) -> str:
+        """Empty where the run is of a flow that is not ours."""
+        return str(self.parameters.get("use_case", ""))
+
+    @property
+    def message(self) -> str:
+        return (self.state or {}).get("message") or ""
+
+    @property
+    def seconds(self) -> float:
+        """From its start to its end, or to now; 0 before its start."""
+        if self.start_time is None:
+            return 0.0
+        return ((self.end_time or datetime.now(UTC)) - self.start_time).total_seconds()
+
+    @property
+    def wait_seconds(self) -> float:
+        """From its submission to its start, or to now."""
+        return ((self.start_time or datetime.now(UTC)) - self.created).total_seconds()
+
+
+class PrefectRuns:
+    """A client of one Prefect server. Use it in a ``with`` block; threads may share it.
+
+    Every method raises `ServiceUnavailableError` when the server does not answer, or answers that it cannot.
+    """
+
+    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
+        self._url = url
+        self._client = httpx.Client(base_url=url, timeout=15, trust_env=False, transport=transport)
+        self._flows: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def start(
+        self,
+        deployment: str,
+        parameters: Mapping[str, Any],
+        due: datetime | None = None,
+        idempotency_key: str = "",
+        tags: Sequence[str] = (),
+    ) -> FlowRun:
+        """Start ``flow/use_case``, with these parameters over the deployment's own.
+
+        Args:
+            due: when it is to start, or was to; now, if not given.
+            idempotency_key: a second call with the same key gives the run that the first one made.
+
+        Raises:
+            DeploymentNotFoundError: naming those that Prefect has.
+        """
+        found = self.request("GET", f"/deployments/name/{deployment}", missing_ok=True)
+        if found is None:
+            raise DeploymentNotFoundError(deployment=deployment, known=", ".join(self.deployments()) or "none")
+        when = {} if due is None else {"state_details": {"scheduled_time": due.isoformat()}}
+        body = {
+            "parameters": {**found["parameters"], **parameters},
+            "state": {"type": "SCHEDULED", **when},
+            "idempotency_key": idempotency_key or uuid4().hex,  # the request may be sent again
+            "tags": [*found["tags"], *tags],
+        }
+        run = self.request("POST", f"/deployments/{found['id']}/create_flow_run", body)
+        return FlowRun.model_validate(run)
+
+    def deployments(self) -> list[str]:
+        """Full names, sorted."""
+        found = self.every("/deployments/filter")
+        return sorted(f"{self.flow_name(deployment['flow_id'])}/{deployment['name']}" for deployment in found)
+
+    def runs_of(self, deployment_id: str, **flow_runs: Any) -> list[FlowRun]:
+        """The runs of a deployment that also match Prefect's filter of flow runs, oldest due time first."""
+        query = {"flow_runs": {"deployment_id": {"any_": [deployment_id]}, **flow_runs}}
+        found = self.every("/flow_runs/filter", {**query, "sort": "EXPECTED_START_TIME_ASC"})
+        return [FlowRun.model_validate(run) for run in found]
+
+    def every(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+        """All that a filter route finds: Prefect gives 200 at once."""
+        offset = 0
+        while page := self.request("POST", path, {**(query or {}), "limit": _PAGE, "offset": offset}):
+            yield from page
+            offset += len(page)
+            if len(page) < _PAGE:
+                return
+
+    def read(self, run_id: str) -> FlowRun:
+        """One run.
+
+        Raises:
+            RunNotFoundError: also for an id that cannot be one.
+        """
+        found = self.request("GET", f"/flow_runs/{run_id}", missing_ok=True)
+        if found is None:
+            raise RunNotFoundError(run=run_id)
+        return FlowRun.model_validate(found)
+
+    def children(self, run_id: str) -> list[FlowRun]:
+        """The runs that this one started, oldest first."""
+        return self._filter({"parent_flow_run_id": {"any_": [run_id]}}, sort="START_TIME_ASC")
+
+    def under_way(self) -> list[FlowRun]:
+        """The runs that have, or had, a process; those that wait for their start are not among them."""
+        return self._filter({"state": {"type": {"any_": UNDER_WAY}}})
+
+    def cancel(self, run_id: str) -> FlowRun:
+        """Have a run ended, and the runs that it started. A run that is over stays as it is. Gives it as it is now."""
+        run = self.read(run_id)
+        if not run.final:
+            # Nothing has to be ended where there is no process yet; else the worker does it and says when it is done.
+            began = run.state_type in UNDER_WAY
+            self.set_state(run_id, "CANCELLING" if began else "CANCELLED", "Cancelled by a person.")
+        return self.read(run_id)
+
+    def set_state(self, run_id: str, state_type: str, message: str, name: str = "") -> None:
+        """Ask for a state; Prefect's rules decide whether the run takes it."""
+        state = {"type": state_type, "name": name or state_type.capitalize(), "message": message}
+        self.request("POST", f"/flow_runs/{run_id}/set_state", {"state": state})
+
+    def flow_name(self, flow_id: str) -> str:
+        if flow_id not in self._flows:
+            self._flows[flow_id] = self.request("GET", f"/flows/{flow_id}")["name"]
+        return self._flows[flow_id]
+
+    def tasks(self, run_id: str) -> list[dict[str, Any]]:
+        """The task runs of a run, as Prefect gives them."""
+        query = {"task_runs": {"flow_run_id": {"any_": [run_id]}}}
+        return list(self.request("POST", "/task_runs/filter", query))
+
+    def unchanged(self, run_id: str) -> bool | None:
+        """Whether a stage had nothing to do: all its tasks but the plan came from the cache. None: not known yet."""
+        tasks = [task for task in self.tasks(run_id) if not task["name"].startswith("plan")]
+        if not tasks or any(task["state_type"] not in FINAL for task in tasks):
+            return None
+        return all(task["state_name"] == "Cached" for task in tasks)
+
+    def log(self, run_ids: Iterable[str], level: int = 40, limit: int = 20) -> list[str]:
+        """The last lines at or above a level (as in `logging`) of these runs, oldest first."""
+        query = {
+            "logs": {"flow_run_id": {"any_": list(run_ids)}, "level": {"ge_": level}},
+            "sort": "TIMESTAMP_DESC",
+            "limit": limit,
+        }
+        return [line["message"] for line in reversed(self.request("POST", "/logs/filter", query))]
+
+    def request(self, method: str, path: str, body: Mapping[str, Any] | None = None, missing_ok: bool = False) -> Any:
+        """The content of one answer, for what has no method here.
+
+        Args:
+            path: below ``/api``.
+            missing_ok: None instead of an error where Prefect knows no such thing.
+        """
+        for attempt in range(_TRIES):
+            try:
+                answer = self._client.request(method, path, json=body)
+            except httpx.TransportError as error:
+                hint = f"({error}) Is the stack up? Look: sluice status. Start it: sluice up"
+                raise ServiceUnavailableError(service="Prefect", address=self._url, hint=hint) from None
+            # 503 is what it says while SQLite is locked; that passes.
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(0.05 * 2**attempt)
+        # 422 is its answer to an id that is no UUID.
+        if missing_ok and answer.status_code in {httpx.codes.NOT_FOUND, httpx.codes.UNPROCESSABLE_ENTITY}:
+            return None
+        if not answer.is_success:
+            hint = f"It said {answer.status_code} to {method} {path}: {answer.text[:300]}"
+            raise ServiceUnavailableError(service="Prefect", address=self._url, hint=hint)
+        return answer.json() if answer.content else None
+
+    def _filter(self, flow_runs: Mapping[str, Any], **more: Any) -> list[FlowRun]:
+        found = self.request("POST", "/flow_runs/filter", {"flow_runs": flow_runs, **more})
+        return [FlowRun.model_validate(run) for run in found]

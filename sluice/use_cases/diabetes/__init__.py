@@ -1,0 +1,1 @@
+"""Diabetes from eight measurements of a person."""
