@@ -92,12 +92,14 @@ def quarantine(plan: StagePlan, checked: "Checked") -> dict[str, Any]:
         QuarantineExceededError: the raw table is then not written.
     """
     from flows.platform import platform
-    from flows.steps import load
-    from flows.validation import summary
+    from flows.steps import compute, load
+    from flows.validation import newly_refused, summary
 
-    if checked.refused.files:
-        platform().lake.commit(checked.refused, key=f"ingest-{plan.key}")
-    return summary(load(plan)[0], checked)
+    use_case, _ = load(plan)
+    refused = newly_refused(checked.refused, compute(checked.refused.table))
+    if refused.files:
+        platform().lake.commit(refused, key=f"ingest-{plan.key}")
+    return summary(use_case, checked)
 
 
 @stage_task(name="compare")

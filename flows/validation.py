@@ -101,6 +101,17 @@ def check_again(use_case: UseCase, checked: Checked, compute: Compute) -> Checke
     return replace(checked, accepted=kept, known=known, onto=stored.version)
 
 
+def newly_refused(refused: Dataset, compute: Compute) -> Dataset:
+    """Without those that are in quarantine already: a file that is read again brings its bad rows again."""
+    lake = platform().lake
+    quarantine = lake.staging(refused.table)
+    latest = lake.latest(refused.table)
+    if latest is None or not refused.files:
+        return refused
+    stored = lake.dataset(latest)
+    return quarantine.dataset(compute.map(_still_unknown, refused.partitions(), stored, quarantine, (REASON, "row")))
+
+
 def _still_unknown(partition: Partition, stored: Dataset, raw: Staging, key: tuple[str, ...]) -> DataFile:
     new = stored.unknown(partition.read(), key)
     return raw.write(new) if new.height else DataFile("", 0, 0)

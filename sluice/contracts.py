@@ -11,6 +11,8 @@ import pandera.polars as pa
 import polars as pl
 from pandera.errors import SchemaErrors
 
+from sluice.casting import cast
+
 ROW = "_row"
 REASON = "reason"
 
@@ -35,7 +37,7 @@ def validate(frame: pl.DataFrame, schema: type[pa.DataFrameModel], key: Sequence
     if missing:
         every = rows.select(ROW, pl.lit(f"missing column: {', '.join(missing)}").alias(REASON))
         return _split(rows, rows.select(ROW, *(pl.lit(None, t).alias(n) for n, t in dtypes.items())), every)
-    typed = rows.select(ROW, *(pl.col(name).cast(dtype, strict=False) for name, dtype in dtypes.items()))
+    typed = pl.DataFrame([rows[ROW], *(cast(rows[name], dtype) for name, dtype in dtypes.items())])
     reasons = pl.concat(
         [
             *(_uncastable(rows, typed, name, dtype) for name, dtype in dtypes.items() if rows.schema[name] != dtype),

@@ -17,10 +17,11 @@ from mlflow.pyfunc import PythonModel
 from mlflow.types.schema import AnyType
 
 from sluice.errors import ModelExampleFailedError, ModelSignatureMissingError
+from sluice.library_flavours import ARGUMENT, ask_saved, flavour, library_of, requirement
 
 # Modules, and the packages they come in, whose version decides whether a model can be read again.
 _LIBRARIES = {
-    **dict.fromkeys(("mlflow", "numpy", "pandas", "scipy", "xgboost", "lightgbm", "keras", "jax", "implicit")),
+    **dict.fromkeys(("mlflow", "numpy", "pandas", "scipy", "xgboost", "lightgbm")),
     "sklearn": "scikit-learn",
 }
 # What MLflow warns about while it logs a model that is as we want it, by logger.
@@ -40,34 +41,51 @@ def log_model(model: Any, name: str, example: pd.DataFrame, folder: Path) -> Mod
     """Log into the active run.
 
     A `PythonModel` may have ``artifacts(folder) -> {name: path}``, which writes its data as files, and
-    ``default_params``, the parameters of a call with their defaults. Anything else is taken for a scikit-learn
-    estimator.
+    ``default_params``, the parameters of a call with their defaults. A model of XGBoost, LightGBM or Keras is saved in
+    that library's format. Anything else is taken for a scikit-learn estimator.
 
     Raises:
         ModelSignatureMissingError: the example gives no signature.
         ModelExampleFailedError: the model does not answer its example.
     """
-    example = _without_nullable_integers(example)
     with quiet(), _pickled_by_value(type(model)):
-        if not isinstance(model, PythonModel):
-            signature = _signature(name, example, _answer(name, "(not saved yet)", model.predict, example), None)
-            # Our own training wrote it: skops, the default, refuses most tree models.
-            logged: ModelInfo = mlflow.sklearn.log_model(
-                model, name="model", signature=signature, input_example=example, serialization_format="cloudpickle",
-                pip_requirements=_requirements(),
-            )  # fmt: skip
-            return logged
+        module, options = _how(model, name, example, folder)
+        logged: ModelInfo = module.log_model(name="model", **options)
+        return logged
+
+
+def save_model(model: Any, name: str, example: pd.DataFrame, folder: Path) -> Path:
+    """Like `log_model`, into a subfolder of ``folder`` and no run: what was saved is a model of MLflow all the same."""
+    with quiet(), _pickled_by_value(type(model)):
+        module, options = _how(model, name, example, folder)
+        module.save_model(path=str(folder / "model"), **options)
+    return folder / "model"
+
+
+def _how(model: Any, name: str, example: pd.DataFrame, folder: Path) -> tuple[Any, dict[str, Any]]:
+    """The flavour's module, and what its ``log_model`` and ``save_model`` are given."""
+    example = _without_nullable_integers(example)
+    options: dict[str, Any] = {"input_example": example, "pip_requirements": _REQUIREMENTS}
+    if isinstance(model, PythonModel):
         params = dict(getattr(model, "default_params", None) or {})
         answer = _answer(name, "(not saved yet)", model.predict, None, example, params)
-        info: ModelInfo = mlflow.pyfunc.log_model(
-            name="model",
-            python_model=model,
-            artifacts=model.artifacts(folder) if hasattr(model, "artifacts") else None,
-            signature=_signature(name, example, answer, params),
-            input_example=example,
-            pip_requirements=_requirements(),
-        )
-        return info
+        artifacts = model.artifacts(folder) if hasattr(model, "artifacts") else None
+        options |= {
+            "python_model": model,
+            "artifacts": artifacts,
+            "signature": _signature(name, example, answer, params),
+        }
+        return mlflow.pyfunc, options
+    library = library_of(model)
+    if library is not None:
+        answer = _answer(name, "(not saved yet)", ask_saved, model, library, example)
+        options["pip_requirements"] = [*_REQUIREMENTS, requirement(library)]
+        options |= {ARGUMENT[library]: model, "signature": _signature(name, example, answer, None)}
+        return flavour(library), options
+    answer = _answer(name, "(not saved yet)", model.predict, example)
+    # Our own training wrote it: skops, the default, refuses most tree models.
+    options |= {"sk_model": model, "serialization_format": "cloudpickle"}
+    return mlflow.sklearn, {**options, "signature": _signature(name, example, answer, None)}
 
 
 def smoke_test(model_uri: str, name: str, version: str, example: pd.DataFrame) -> None:

@@ -159,7 +159,7 @@ def test_ctrl_c_leaves_the_run_going(stack: Stack, tmp_path: Path) -> None:
     """Ctrl-C ends the watching only, and says how to watch again and how to end the run; `cancel` then ends it."""
     flag = tmp_path / "sleep"
     flag.touch()
-    command = ["run", "tiny", "--flow", "train", "-p", f"sleep_while={flag}", "-p", "offset=990000000"]
+    command = ["run", "tiny", "-p", f"sleep_while={flag}", "-p", "offset=990000000"]
     with subprocess.Popen(
         [sys.executable, "-m", "deployments.cli", *command],
         cwd=stack.root,
