@@ -9,14 +9,16 @@ then one every few seconds (``python -m deployments.catch_up``).
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 from loguru import logger
 
-from sluice.documents import DocumentStore
+from sluice.documents import DocumentStore, open_documents
 from sluice.errors import SluiceError
 from sluice.runs import FlowRun, PrefectRuns
 from sluice.schedule import Schedule
+from sluice.settings import Settings
 
 CURSORS = "schedule_cursors"
 # A due time is looked at once Prefect has had time to make its run.
@@ -131,8 +133,6 @@ def _second(moment: datetime) -> int:
 def main() -> None:
     """Sweep until the process is ended. An outage is one line, and the next sweep."""
     from observability.logging import configure_logging
-    from sluice.documents import open_documents
-    from sluice.settings import Settings
 
     settings = Settings.load()
     configure_logging(settings, service="catch-up")
@@ -147,20 +147,25 @@ def main() -> None:
                 if not failing:
                     logger.warning("{}", error)
                 failing = True
+            beat_file(settings).touch()
             time.sleep(settings.prefect.catch_up_seconds)
 
 
-def sweep_once(settings: Any) -> None:
+def sweep_once(settings: Settings) -> None:
     """Before a worker polls. Never in its way: when Prefect does not answer, the worker will say so itself."""
-    from sluice.documents import open_documents
-
+    documents = open_documents(settings)
     try:
-        documents = open_documents(settings)
         with PrefectRuns(settings.prefect.url) as prefect:
             sweep(prefect, documents)
-        documents.close()
     except SluiceError as error:
         logger.warning("{}", error)
+    finally:
+        documents.close()
+
+
+def beat_file(settings: Settings) -> Path:
+    """Touched after each sweep, also one that could not reach Prefect: the process is at work."""
+    return settings.home / "run" / "catch-up.beat"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,19 @@ import sys
 
 import typer
 
-from deployments.commands import demo, deploy, doctor, release, run, stack, use_cases, watch
+from deployments.commands import (
+    backfill,
+    data,
+    demo,
+    deploy,
+    doctor,
+    release,
+    run,
+    schedules,
+    stack,
+    use_cases,
+    watch,
+)
 
 app = typer.Typer(
     name="sluice",
@@ -24,7 +36,7 @@ app = typer.Typer(
         "[bold]sluice down[/bold] stops it."
     ),
 )
-for group in (stack, doctor, deploy, run, watch, release, use_cases, demo):
+for group in (stack, doctor, deploy, run, watch, backfill, schedules, data, release, use_cases, demo):
     group.add_to(app)
 
 

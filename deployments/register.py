@@ -97,6 +97,7 @@ async def _apply(client: "PrefectClient", deployment: Deployment) -> None:
     from prefect.utilities.callables import parameter_schema
 
     flow: Any = load_flow_from_entrypoint(deployment.entrypoint, use_placeholder_flow=False)
+    paused = await _is_paused(client, deployment.full_name)
     await client.create_deployment(
         flow_id=await client.create_flow(flow),
         name=deployment.name,
@@ -106,7 +107,7 @@ async def _apply(client: "PrefectClient", deployment: Deployment) -> None:
         parameter_openapi_schema=parameter_schema(flow).model_dump(),
         enforce_parameter_schema=True,
         tags=deployment.tags,
-        schedules=[_schedule(schedule) for schedule in deployment.schedules],
+        schedules=[_schedule(schedule, paused) for schedule in deployment.schedules],
         concurrency_limit=deployment.concurrency_limit,
         concurrency_options=ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
         if deployment.concurrency_limit
@@ -117,11 +118,22 @@ async def _apply(client: "PrefectClient", deployment: Deployment) -> None:
     )
 
 
-def _schedule(schedule: dict[str, Any]) -> Any:
+async def _is_paused(client: "PrefectClient", deployment: str) -> bool:
+    """Whether somebody paused its schedules. Registering again must not set them going."""
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        there = await client.read_deployment_by_name(deployment)
+    except ObjectNotFound:
+        return False
+    return bool(there.schedules) and not any(schedule.active for schedule in there.schedules)
+
+
+def _schedule(schedule: dict[str, Any], paused: bool) -> Any:
     from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.client.schemas.schedules import construct_schedule
 
     when = {name: value for name, value in schedule.items() if name in {"cron", "interval", "timezone", "anchor_date"}}
     return DeploymentScheduleCreate(
-        schedule=construct_schedule(**when), active=schedule["active"], parameters=schedule["parameters"]
+        schedule=construct_schedule(**when), active=schedule["active"] and not paused, parameters=schedule["parameters"]
     )

@@ -46,11 +46,25 @@ def build(plan: StagePlan) -> "Dataset":
 
 @stage_task(name="write")
 def write(plan: StagePlan, built: "Dataset") -> TableRef:
-    """Commit the features as a version of their own, which names the raw version it came from."""
+    """Commit the features as a version of their own, which names the raw version it came from, and serve its values."""
     from flows.artifacts import publish_profile
     from flows.platform import platform
 
     metadata = {"sluice.raw": plan.inputs["raw"]}
     ref = platform().lake.commit(built, key=f"features-{plan.key}", mode="overwrite", metadata=metadata)
-    publish_profile(plan, ref, {})
+    publish_profile(plan, ref, _write_online(plan, ref))
     return ref
+
+
+def _write_online(plan: StagePlan, ref: TableRef) -> dict[str, Any]:
+    """The latest values of each entity into the document store, for a use case that has the step ``online``."""
+    from flows.platform import platform
+    from flows.steps import load
+    from sluice.online import OnlineFeatures
+
+    use_case, params = load(plan)
+    if not hasattr(use_case.steps, "online"):
+        return {}
+    values = use_case.steps.online(platform().lake.dataset(ref), params)
+    store = OnlineFeatures(platform().documents, plan.use_case, use_case.steps.ENTITY)
+    return {"entities online": store.write(values, ref)}

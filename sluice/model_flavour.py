@@ -17,7 +17,7 @@ from mlflow.pyfunc import PythonModel
 from mlflow.types.schema import AnyType
 
 from sluice.errors import ModelExampleFailedError, ModelSignatureMissingError
-from sluice.library_flavours import ARGUMENT, ask_saved, flavour, library_of, requirement
+from sluice.library_flavours import ARGUMENT, ask_saved, ask_unsaved, flavour, library_of, served_form
 
 # Modules, and the packages they come in, whose version decides whether a model can be read again.
 _LIBRARIES = {
@@ -48,6 +48,7 @@ def log_model(model: Any, name: str, example: pd.DataFrame, folder: Path) -> Mod
         ModelSignatureMissingError: the example gives no signature.
         ModelExampleFailedError: the model does not answer its example.
     """
+    model = served_form(model)
     with quiet(), _pickled_by_value(type(model)):
         module, options = _how(model, name, example, folder)
         logged: ModelInfo = module.log_model(name="model", **options)
@@ -56,36 +57,40 @@ def log_model(model: Any, name: str, example: pd.DataFrame, folder: Path) -> Mod
 
 def save_model(model: Any, name: str, example: pd.DataFrame, folder: Path) -> Path:
     """Like `log_model`, into a subfolder of ``folder`` and no run: what was saved is a model of MLflow all the same."""
+    model = served_form(model)
     with quiet(), _pickled_by_value(type(model)):
         module, options = _how(model, name, example, folder)
         module.save_model(path=str(folder / "model"), **options)
     return folder / "model"
 
 
+def ask(model: Any, rows: pd.DataFrame) -> Any:
+    """What a trained object answers before it is saved, with the defaults of its parameters."""
+    model = served_form(model)
+    if isinstance(model, PythonModel):
+        return model.predict(None, rows, dict(getattr(model, "default_params", None) or {}))
+    return ask_unsaved(model, rows)
+
+
 def _how(model: Any, name: str, example: pd.DataFrame, folder: Path) -> tuple[Any, dict[str, Any]]:
     """The flavour's module, and what its ``log_model`` and ``save_model`` are given."""
     example = _without_nullable_integers(example)
-    options: dict[str, Any] = {"input_example": example, "pip_requirements": _REQUIREMENTS}
-    if isinstance(model, PythonModel):
-        params = dict(getattr(model, "default_params", None) or {})
-        answer = _answer(name, "(not saved yet)", model.predict, None, example, params)
-        artifacts = model.artifacts(folder) if hasattr(model, "artifacts") else None
-        options |= {
-            "python_model": model,
-            "artifacts": artifacts,
-            "signature": _signature(name, example, answer, params),
-        }
-        return mlflow.pyfunc, options
     library = library_of(model)
-    if library is not None:
+    if library is None:
+        answer = _answer(name, "(not saved yet)", ask, model, example)
+    else:
+        # Not every library's own answer is what MLflow makes of it.
         answer = _answer(name, "(not saved yet)", ask_saved, model, library, example)
-        options["pip_requirements"] = [*_REQUIREMENTS, requirement(library)]
-        options |= {ARGUMENT[library]: model, "signature": _signature(name, example, answer, None)}
-        return flavour(library), options
-    answer = _answer(name, "(not saved yet)", model.predict, example)
+    params = dict(getattr(model, "default_params", None) or {}) if isinstance(model, PythonModel) else None
+    signature = _signature(name, example, answer, params)
+    options = {"signature": signature, "input_example": example, "pip_requirements": _requirements()}
+    if isinstance(model, PythonModel):
+        artifacts = model.artifacts(folder) if hasattr(model, "artifacts") else None
+        return mlflow.pyfunc, {**options, "python_model": model, "artifacts": artifacts}
+    if library is not None:
+        return flavour(library), {**options, ARGUMENT[library]: model}
     # Our own training wrote it: skops, the default, refuses most tree models.
-    options |= {"sk_model": model, "serialization_format": "cloudpickle"}
-    return mlflow.sklearn, {**options, "signature": _signature(name, example, answer, None)}
+    return mlflow.sklearn, {**options, "sk_model": model, "serialization_format": "cloudpickle"}
 
 
 def smoke_test(model_uri: str, name: str, version: str, example: pd.DataFrame) -> None:
@@ -172,6 +177,8 @@ def quiet() -> Iterator[None]:
             warnings.filterwarnings("ignore", "Hint: Inferred schema contains integer column", UserWarning)
             # MLflow compares with a range, which pandas 4 is going to read otherwise: MLflow's to mend.
             warnings.filterwarnings("ignore", "Operation with range is deprecated", module=r"mlflow\.")
+            # Of Keras' weights, which NumPy 2 reads in another way: Keras' to mend.
+            warnings.filterwarnings("ignore", "__array__ implementation doesn't accept a copy", DeprecationWarning)
             yield
     finally:
         for each in loggers:

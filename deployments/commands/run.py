@@ -23,6 +23,15 @@ def run(
     watch: Annotated[
         bool, typer.Option("--watch/--no-watch", help="Show its progress until it is over, or only start it.")
     ] = True,
+    as_of: Annotated[
+        str,
+        typer.Option(
+            "--as-of",
+            help="Ingest nothing; take this version of the raw table, or the newest at this moment.",
+            metavar="VERSION|TIME",
+        ),
+    ] = "",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Skip nothing, also what did not change.")] = False,
     inline: Annotated[
         bool, typer.Option("--inline", help="Run in this process instead, for a debugger and print statements.")
     ] = False,
@@ -40,6 +49,7 @@ def run(
       sluice run movies --flow train -p k=20 -p 'search={l2: [200, 400]}'
       sluice run movies --no-watch
       sluice run movies --json | jq -r .state
+      sluice run movies --as-of 0 --fresh
       sluice run movies --inline
     """
     from deployments.local.environment import join
@@ -51,6 +61,7 @@ def run(
     params = parsed_params(param)
     check_params(use_case, params)
     parameters: dict[str, Any] = {"use_case": use_case, **({"params": params} if params else {})}
+    parameters |= _as_of(flow, as_of) | _fresh(flow, fresh)
     with PrefectRuns(settings.prefect.url) as prefect:
         if inline:
             prefect.request("GET", "/health")  # one line if it is not there; Prefect's own client would say many
@@ -61,6 +72,22 @@ def run(
             follow(prefect, started, record.prefect_ui, as_json)
         else:
             print_started(started, record.prefect_ui, as_json)
+
+
+def _as_of(flow: str, as_of: str) -> dict[str, Any]:
+    if not as_of:
+        return {}
+    if flow not in {"pipeline", "features"}:
+        raise typer.BadParameter(f"{flow} reads no raw table; pipeline and features do", param_hint="--as-of")
+    return {"as_of" if flow == "pipeline" else "raw_version": as_of}
+
+
+def _fresh(flow: str, fresh: bool) -> dict[str, Any]:
+    from uuid import uuid4
+
+    if not fresh:
+        return {}
+    return {"fresh": True if flow == "pipeline" else uuid4().hex}
 
 
 def check_params(use_case: str, params: dict[str, Any]) -> None:

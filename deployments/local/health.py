@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import httpx
 
+from deployments.catch_up import beat_file
 from deployments.local.record import StackRecord
 from sluice.settings import Settings
 
@@ -23,6 +24,8 @@ class Health:
         self._workers = settings.dask.workers
         self._pool = settings.prefect.pool
         self._since = since
+        self._beat_file = beat_file(settings)
+        self._beat_seconds = 3 * settings.prefect.catch_up_seconds + 30
         # One client: making one costs more than a look, and `up` looks many times while services need the processor.
         self._client = httpx.Client(timeout=2.0, trust_env=False)
         self._probes: dict[str, Callable[[], bool]] = {
@@ -31,6 +34,7 @@ class Health:
             "dask-scheduler": lambda: self._answers(f"{record.dask_dashboard}/health"),
             "dask-workers": lambda: self.dask_workers() >= self._workers,
             "prefect-worker": self._worker_online,
+            "catch-up": self._swept,
             # Alive, not ready: which models must be loaded is a setting, and a new platform has none.
             "serving": lambda: self._answers(f"{record.serving_url}/livez"),
         }
@@ -66,6 +70,13 @@ class Health:
         except (httpx.HTTPError, ValueError):
             return False
         return any(worker["status"] == "ONLINE" and self._beats(worker) for worker in workers)
+
+    def _swept(self) -> bool:
+        try:
+            beat = self._beat_file.stat().st_mtime
+        except OSError:
+            return False
+        return beat >= self._since and time.time() - beat < self._beat_seconds
 
     def _beats(self, worker: Mapping[str, Any]) -> bool:
         beat = datetime.fromisoformat(worker["last_heartbeat_time"]).timestamp()

@@ -39,6 +39,7 @@ def local_services(record: StackRecord, settings: Settings) -> list[Service]:
         *_mlflow(record),
         *_dask(record, settings),
         _prefect_worker(record),
+        _catch_up(record),
         *_serving(record),
     ]
 
@@ -121,6 +122,15 @@ def _prefect_worker(record: StackRecord) -> Service:
         title="Prefect worker",
         command=_python("deployments.local.worker"),
         env=environment.worker_environment(),
+        wait_for=(_address(record.prefect_url),),
+    )
+
+
+def _catch_up(record: StackRecord) -> Service:
+    return Service(
+        name="catch-up",
+        title="Schedules' catch-up",
+        command=_python("deployments.catch_up"),
         wait_for=(_address(record.prefect_url),),
     )
 

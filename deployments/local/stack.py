@@ -101,8 +101,10 @@ def up(
         except BaseException:
             # Ctrl-C too: half a stack is of no use to anybody. A second one must not leave it half stopped.
             with uninterrupted():
-                undoing()
-                _stop(supervisor, settings.home)
+                try:
+                    undoing()  # it prints, and the terminal may be closed
+                finally:
+                    _stop(supervisor, settings.home)
             raise
         record = record.model_copy(update={"complete": True})
         record.write()

@@ -323,6 +323,22 @@ def test_interrupted_up_leaves_nothing(folder: Path) -> None:
     assert not record_path(home).exists()
 
 
+@pytest.mark.chaos
+def test_closed_terminal_leaves_nothing(folder: Path) -> None:
+    """When nobody reads what `up` prints any more, and it is told to hang up, it still stops what it had started."""
+    home = folder / ".sluice"
+    command = [sys.executable, "-m", "deployments.cli", "up", "--free-ports"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=folder, env=clean_environment(home), **pipes) as starting:
+        assert eventually(lambda: len(processes_of(home)) > 8)
+        assert starting.stdout
+        starting.stdout.close()
+        starting.send_signal(signal.SIGHUP)
+        assert starting.wait(60) != 0
+    assert not processes_of(home)
+    assert not record_path(home).exists()
+
+
 def test_taken_port_is_named(folder: Path, stack: Stack) -> None:
     """A port that another stack has is found before anything is started; the message names its owner and a way out."""
     env = clean_environment(folder / ".sluice") | {"SLUICE_PREFECT__URL": stack.record.prefect_url}

@@ -9,6 +9,7 @@ import pandas as pd
 import pandera.polars as pa
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
+
 from sluice.compute import Compute
 from sluice.dataset import Dataset
 from sluice.holdout import is_holdout
@@ -34,7 +35,7 @@ class Params(BaseModel):
     k: int = Field(5, ge=1, description="length of a list of recommendations")
     holdout_share: float = Field(0.2, gt=0, lt=1, description="of the pairs of a customer and a product")
     min_support: int = Field(3, ge=1, description="customers that a product needs before EASE weighs it")
-    ease: EaseOptions = EaseOptions(l2=50)
+    ease: EaseOptions = EaseOptions(l2=100)
     orders: dict[str, Any] = Field(description="the source of the orders, written as source: is")
 
 
@@ -144,12 +145,11 @@ def evaluate(model: Any, holdout: Dataset, params: Params) -> dict[str, float]:
     answer = model.predict(None, asked, options) if own else model.predict(asked, params=options)
     lists = {"user_id": asked["user_id"].tolist(), "item_id": answer["item_ids"].tolist()}
     shown = pl.DataFrame(lists, schema_overrides={"item_id": pl.List(pl.String)}).explode("item_id").drop_nulls()
-    found = bought.join(shown, on=_PAIR, how="left", maintain_order="left", coalesce=True).with_columns(
-        hit=pl.struct(_PAIR).is_in(shown.select(pl.struct(_PAIR)).to_series().implode())
-    )
+    found = bought.join(shown.with_columns(hit=True), on=_PAIR, how="left").with_columns(pl.col("hit").fill_null(False))
     revenue = found.filter("hit")["price"].sum()
+    recall = found.group_by("user_id").agg(pl.col("hit").mean())["hit"].to_numpy().mean()
     return {
-        f"recall_at_{params.k}": float(found.group_by("user_id").agg(pl.col("hit").mean())["hit"].to_numpy().mean()),
+        f"recall_at_{params.k}": float(recall),
         "revenue_per_recommendation": float(revenue) / max(shown.height, 1),
         "failed_transactions": float(orders["failed"].count()),
         "failed_share": float(orders["failed"].count()) / max(orders.height, 1),

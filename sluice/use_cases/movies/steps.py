@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sluice.compute import Compute
 from sluice.dataset import Dataset, Partition
 from sluice.holdout import is_holdout
+from sluice.point_in_time import known_before
 from sluice.recommenders import als, ease, ease_search, metrics
 from sluice.recommenders.als import AlsOptions
 from sluice.recommenders.catalogue import Catalogue
@@ -28,6 +29,7 @@ from sluice.sources import Source
 
 KEY = ("user_id", "item_id")
 TIME = "timestamp"
+ENTITY = "user_id"
 BATCH_ROWS = 25_000
 # A Gram matrix costs more than a task does, so a partition here may be smaller than elsewhere.
 _PARTITION_ROWS = 10_000
@@ -76,7 +78,10 @@ def ingest(source: Source, params: Params, since: str | None) -> Iterator[pl.Dat
 
 
 def build_features(raw: Dataset, params: Params, compute: Compute) -> Dataset:
-    """The ratings with ``is_holdout`` and ``is_validation``, a user's rows all in one partition."""
+    """The ratings with ``is_holdout`` and ``is_validation``, and what was known of the user before each of them.
+
+    A user's rows are all in one partition.
+    """
     return compute.transform(raw, _Flags(params.holdout_share, params.validation_share), by=("user_id",))
 
 
@@ -88,7 +93,25 @@ class _Flags:
         held_out = is_holdout(KEY, self._holdout_share)
         # Another order of the key is another hash: the two flags must not depend on each other.
         validation = is_holdout(KEY[::-1], self._validation_share, salt="validation")
-        return ratings.with_columns(is_holdout=held_out, is_validation=validation).sort("user_id", "timestamp")
+        flagged = ratings.with_columns(is_holdout=held_out, is_validation=validation)
+        return _user_features(ratings, flagged).sort("user_id", "timestamp")
+
+
+def _user_features(ratings: pl.LazyFrame, moments: pl.LazyFrame) -> pl.LazyFrame:
+    """``moments`` (user_id, timestamp, …) with how many ratings the user had given before, and their mean."""
+    means = {"user_mean_before": "rating"}
+    return known_before(ratings, moments, by=ENTITY, time=TIME, count="user_ratings_before", means=means)
+
+
+def online(features: Dataset, params: Params) -> pl.DataFrame:
+    """The features of each user as they are after the last rating."""
+    ratings = features.scan()
+    now = ratings.group_by(ENTITY).agg(pl.col(TIME).max() + 1)
+    return (
+        _user_features(ratings, now)
+        .collect()
+        .rename({"user_ratings_before": "ratings", "user_mean_before": "mean_rating", TIME: "known_until"})
+    )
 
 
 def split(features: Dataset, params: Params) -> tuple[Dataset, Dataset]:

@@ -13,6 +13,7 @@ from sluice.compute import InProcessCompute
 from sluice.contracts import validate
 from sluice.dataset import Dataset
 from sluice.lake import Lake
+from sluice.point_in_time import leaks
 from sluice.recommenders.factors import Factors
 from sluice.recommenders.item_weights import ItemWeights
 from sluice.recommenders.model import RecommenderModel
@@ -242,3 +243,28 @@ def test_example_is_a_model_input(features: Dataset, compute: InProcessCompute) 
     example = steps.example(train, PARAMS)
     assert list(example) == ["user_id"]
     assert steps.train(train, PARAMS, compute).predict(None, example)["known"].all()
+
+
+def test_no_feature_of_a_rating_knows_a_later_one(tmp_path: Path) -> None:
+    """Built of all ratings or of those up to a moment, the ratings before it have the same features."""
+    folders = iter(range(100))
+
+    def build(ratings: pl.DataFrame) -> pl.DataFrame:
+        return _features(tmp_path / str(next(folders)), ratings).read()
+
+    def of_raw(raw: pl.DataFrame) -> pl.DataFrame:
+        return build(raw.rename({"user_id": "userId", "item_id": "movieId"}))
+
+    raw = _ratings().rename({"userId": "user_id", "movieId": "item_id"})
+    assert leaks(of_raw, raw, time="timestamp", key=KEY) == []
+
+
+def test_online_values_are_those_of_the_next_rating(tmp_path: Path) -> None:
+    """One row a user; what a rating right after the last one would get as its features."""
+    features = _features(tmp_path, _ratings())
+    values = steps.online(features, PARAMS).sort("user_id")
+    wanted = (
+        features.read().group_by("user_id").agg(ratings=pl.len(), mean_rating=pl.col("rating").mean()).sort("user_id")
+    )
+    assert values["ratings"].to_list() == wanted["ratings"].to_list()
+    assert values["mean_rating"].to_list() == pytest.approx(wanted["mean_rating"].to_list())

@@ -15,7 +15,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m shop.site", description="A small online shop on 127.0.0.1.")
     parser.add_argument("--port", type=int, default=8090)
     parser.add_argument("--days", type=int, default=60, help="of business before it opens")
-    parser.add_argument("--day-seconds", type=float, default=0, help="after so many a day passes; 0: on POST /days only")
+    parser.add_argument(
+        "--day-seconds", type=float, default=0, help="after so many a day passes; 0: on POST /days only"
+    )
     parser.add_argument("--service", default="", help="Sluice's service, such as http://127.0.0.1:8000, to recommend")
     given = parser.parse_args()
     store = Store(given.days, service=Service(given.service) if given.service else None)

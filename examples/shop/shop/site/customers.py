@@ -38,7 +38,7 @@ class Customers:
         return [int(number) for number in np.flatnonzero(random.random(len(self.tastes)) < _VISITS_A_DAY)]
 
     def choices(self, customer: int, day: int, offered: Sequence[Offer], shown: Sequence[Offer]) -> Iterator[Choice]:
-        """What a visitor buys or fails to: some products of the visitor's taste, and of those ``shown`` as recommended."""
+        """What a visitor wants to buy: products of the visitor's taste, and some of those ``shown`` as recommended."""
         random = np.random.default_rng([self._seed, day, customer])
         taste = self.tastes[customer]
         buyable = [offer for offer in offered if offer.price is not None]

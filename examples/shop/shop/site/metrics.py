@@ -13,9 +13,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._transactions = Counter("shop_transactions", "Payments that were tried.", registry=self.registry)
-        self._failed = Counter(
-            "shop_transactions_failed", "Payments that failed.", ["reason"], registry=self.registry
-        )
+        self._failed = Counter("shop_transactions_failed", "Payments that failed.", ["reason"], registry=self.registry)
         self._revenue = Counter("shop_revenue_euros", "Of all paid orders.", registry=self.registry)
         self._shown = Counter(
             "shop_recommendations_shown", "Products shown as recommended.", ["by"], registry=self.registry
