@@ -11,10 +11,12 @@ import typer
 
 from deployments.commands import (
     backfill,
+    check,
     data,
     demo,
     deploy,
     doctor,
+    new,
     release,
     run,
     schedules,
@@ -36,7 +38,7 @@ app = typer.Typer(
         "[bold]sluice down[/bold] stops it."
     ),
 )
-for group in (stack, doctor, deploy, run, watch, backfill, schedules, data, release, use_cases, demo):
+for group in (stack, doctor, deploy, run, watch, backfill, schedules, data, release, use_cases, new, check, demo):
     group.add_to(app)
 
 

@@ -19,7 +19,9 @@ def dropped(schedule: dict[str, Any] | None) -> "State[Any] | None":
     # A run that somebody tries again is wanted, however old it is.
     if schedule is None or flow_run.run_count > 1:
         return None
-    reason = Schedule.model_validate(schedule).why_dropped(flow_run.scheduled_start_time, datetime.now(UTC))
+    # Prefect's own class of time cannot be divided by a plain interval.
+    due = datetime.fromisoformat(flow_run.scheduled_start_time.isoformat())
+    reason = Schedule.model_validate(schedule).why_dropped(due, datetime.now(UTC))
     if reason is None:
         return None
     get_run_logger().warning(reason)

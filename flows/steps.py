@@ -25,8 +25,7 @@ def compute(table: str) -> DaskCompute:
 
 def dataset(reference: str) -> Dataset:
     """The dataset that a plan's input names, such as ``raw/movies@3``."""
-    table, version = reference.rsplit("@", 1)
-    return platform().lake.dataset(TableRef(table=table, version=int(version)))
+    return platform().lake.dataset(TableRef.parse(reference))
 
 
 def table_input(table: str, version: int | str | None) -> str:

@@ -17,6 +17,12 @@ class TableRef(BaseModel):
     def __str__(self) -> str:
         return f"{self.table}@{self.version}"
 
+    @classmethod
+    def parse(cls, text: str) -> "TableRef":
+        """What ``str`` gave."""
+        table, _, version = text.rpartition("@")
+        return cls(table=table, version=int(version))
+
 
 class ModelRef(BaseModel):
     """One registered version of one model."""

@@ -9,8 +9,10 @@ import importlib
 import importlib.metadata
 import importlib.util
 import json
+import site
 from collections.abc import Mapping
 from functools import cached_property
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -146,10 +148,18 @@ def load_use_case(name: str) -> UseCase:
 
 
 def _folder(package: str) -> Path:
-    spec = importlib.util.find_spec(package)
+    spec = importlib.util.find_spec(package) or _newly_installed(package)
     if spec is None or spec.origin is None:
         raise UseCaseInvalidError(path=package, problem="the package is registered but cannot be imported")
     return Path(spec.origin).parent
+
+
+def _newly_installed(package: str) -> ModuleSpec | None:
+    """Look again, with the folders of editable installs: a process reads their names (``.pth``) only when it starts."""
+    for folder in site.getsitepackages():
+        site.addsitedir(folder)
+    importlib.invalidate_caches()
+    return importlib.util.find_spec(package)
 
 
 def _read_config(path: Path) -> UseCaseConfig:

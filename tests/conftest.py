@@ -18,6 +18,8 @@ from sluice.settings import Settings
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="sluice-tests-")
 PACKAGES = Path(__file__).parent / "packages"
 CHECKOUT = Path(__file__).parents[1]
+# Beside a stack's folder: every process of the stack finds what a test installs there while it is up.
+INSTALLED = "site-packages"
 
 
 def clean_environment(home: Path) -> dict[str, str]:
@@ -26,7 +28,8 @@ def clean_environment(home: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     # The use cases that tests bring are installed as a stranger's package is: found on the path by its metadata.
     # This checkout comes first, so that a copy of it tests itself, whatever is installed.
-    return {**kept, "SLUICE_HOME": str(home), "PYTHONPATH": os.pathsep.join(map(str, (PACKAGES, CHECKOUT)))}
+    path = (PACKAGES, CHECKOUT, home.parent / INSTALLED)
+    return {**kept, "SLUICE_HOME": str(home), "PYTHONPATH": os.pathsep.join(map(str, path))}
 
 
 def sluice(
@@ -67,6 +70,7 @@ class Stack:
 def start_stack(root: Path) -> Stack:
     """Bring a real stack up in an empty folder. Whoever calls takes it down."""
     env = clean_environment(root / ".sluice")
+    (root / INSTALLED).mkdir(exist_ok=True)  # a process remembers of a folder that is not there that it is not
     done = sluice("up", "--free-ports", cwd=root, env=env)
     assert done.returncode == 0, done.stdout
     record = read_record(root / ".sluice")

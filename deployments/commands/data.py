@@ -226,6 +226,43 @@ def replay(
         raise typer.Exit(1)
 
 
+@data.command()
+def prune(
+    use_case: UseCaseName,
+    last: Annotated[int, typer.Option(min=1, help="How many of the newest versions of each table stay.")] = 10,
+    older_than: Annotated[int, typer.Option(min=0, help="Hours; younger files stay.")] = 7 * 24,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Free the disk of old versions. One that a registered model was made from never goes.
+
+    A raw table only grows, so its old versions are a part of the newest one and
+    stay readable.
+
+    [bold]Examples[/bold]
+
+      sluice data prune movies --dry-run
+      sluice data prune movies --last 3
+    """
+    from dataclasses import asdict
+
+    from deployments.local.record import current_stack
+    from deployments.terminal import console, print_json
+    from sluice.models import open_registry
+    from sluice.retention import prune as free
+
+    _use_case(use_case)
+    registry = open_registry(current_stack()[1])
+    pruned = free(_lake(), registry, use_case, last=last, keep_hours=older_than, dry_run=dry_run)
+    if as_json:
+        print_json([asdict(table) for table in pruned])
+        return
+    verb = "would go" if dry_run else "are gone"
+    for table in pruned:
+        named = ", ".join(map(str, table.gone)) or "none"
+        console.print(f"{table.table}: {len(table.kept)} versions stay; {verb}: {named} ({len(table.files)} files)")
+
+
 def _lake() -> "Lake":
     from deployments.local.record import current_stack
     from sluice.lake import Lake

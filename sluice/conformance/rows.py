@@ -1,6 +1,6 @@
 """Rows come in, and none is lost."""
 
-from itertools import chain
+from collections.abc import Iterable, Iterator
 
 import polars as pl
 
@@ -11,8 +11,6 @@ from sluice.contracts import REASON, validate
 from sluice.sources import open_source
 from sluice.sources.source import Source
 
-_BAD = "sluice check: not a number"
-
 
 def ingest(trial: Trial) -> str:
     """ingest gives rows, each one that the source gave."""
@@ -22,9 +20,7 @@ def ingest(trial: Trial) -> str:
         from sluice.documents import open_documents
 
         documents = open_documents(trial.settings)
-    sample = Sample(
-        open_source(config, use_case=trial.name, settings=trial.settings, documents=documents), trial.rows
-    )
+    sample = Sample(open_source(config, use_case=trial.name, settings=trial.settings, documents=documents), trial.rows)
     trial.given = _ingested(trial, sample)
     trial.read = sample.taken
     if trial.given.is_empty():
@@ -68,9 +64,12 @@ def quarantine(trial: Trial) -> str:
             problem=f"{share:.1%} of the rows are refused, and {allowed:.1%} may be: {reasons}",
             hint="Correct Schema where the rows are right; else raise quarantine.max_share in use_case.yaml",
         )
+    if verdict.accepted.is_empty():
+        raise CheckFailedError(problem=f"no row is accepted: {reasons}", hint="Correct Schema")
     good, bad = verdict.accepted, _bad_rows(trial)
-    again = validate(pl.concat([good, bad], how="vertical_relaxed"), contract, key)
-    _require_sum(pl.concat([good, bad], how="vertical_relaxed"), again.accepted, again.quarantined)
+    mixed = pl.concat([good, bad])
+    again = validate(mixed, contract, key)
+    _require_sum(mixed, again.accepted, again.quarantined)
     if again.quarantined.height != bad.height or not again.accepted.equals(good):
         raise CheckFailedError(
             problem=f"of {bad.height} planted bad rows, {again.quarantined.height} were refused",
@@ -96,5 +95,31 @@ def _ingested(trial: Trial, source: Source) -> pl.DataFrame:
     """What ingest gives, as a stage takes it in: text where batches differ."""
     batches = trial.steps.ingest(source, trial.params, None)
     raw, refused = trial.lake.staging(f"raw/{trial.name}"), trial.lake.staging(f"quarantine/{trial.name}")
-    arrived = take_in(_first(chain(batches), trial.rows * 2), source, raw, refused, "check")
+    arrived = take_in(_first(batches, trial.rows * 2), source, raw, refused, "check")
     return arrived.rows.read() if arrived.rows.files else pl.DataFrame()
+
+
+def _first(batches: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+    for batch in batches:
+        if not isinstance(batch, pl.DataFrame):
+            problem = f"ingest yields {type(batch).__name__}, not Polars data frames"
+            raise CheckFailedError(problem=problem, hint="Yield batches: yield from source.read(since)")
+        yield batch.head(rows)
+        rows -= batch.height
+        if rows <= 0:
+            return
+
+
+def _require_all(read: int, given: int) -> None:
+    if given < read:
+        raise CheckFailedError(
+            problem=f"ingest loses {read - given:,} of {read:,} rows that the source gave",
+            hint="Do not filter in ingest: what Schema refuses is kept with its reason, what training does not need "
+            "is left out in build_features",
+        )
+
+
+def _require_sum(given: pl.DataFrame, accepted: pl.DataFrame, refused: pl.DataFrame) -> None:
+    if accepted.height + refused.height != given.height:
+        problem = f"of {given.height:,} rows {accepted.height:,} are accepted and {refused.height:,} refused"
+        raise CheckFailedError(problem=problem, hint="Each must be one of both: look at the checks of Schema")

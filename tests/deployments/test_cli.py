@@ -4,7 +4,9 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -30,20 +32,32 @@ def test_help_is_quick() -> None:
     assert taken < 3
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
+def _leaves(commands: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Commands that do something, by what is typed: a group such as ``sluice data`` only leads to others."""
+    for name, command in commands.items():
+        if hasattr(command, "commands"):
+            yield from _leaves(command.commands, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
+
+
+LEAVES = dict(_leaves(COMMANDS))
+
+
+@pytest.mark.parametrize("name", sorted(LEAVES))
 def test_every_command_explains_itself(name: str) -> None:
     """Each command says what it does, and each of its options has a help text."""
-    command = COMMANDS[name]
+    command = LEAVES[name]
     assert len((command.help or "").split()) >= 5
     for parameter in command.params:
         if parameter.name != "help":
             assert getattr(parameter, "help", None), f"{name} {parameter.name}"
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
+@pytest.mark.parametrize("name", sorted(LEAVES))
 def test_help_has_examples(name: str) -> None:
     """Every command shows how it is used, in lines that a narrow terminal does not break."""
-    first, *rest = (COMMANDS[name].help or "").split("\n\n")
+    first, *rest = (LEAVES[name].help or "").split("\n\n")
     assert f"sluice {name}" in "".join(rest), first
     assert [line for paragraph in rest for line in paragraph.splitlines() if len(line) > 79] == []
 

@@ -62,6 +62,9 @@ def test_example_becomes_a_served_champion(flats: dict[str, str], stack: Stack) 
         rows.append(f"{number},{area:.1f},{rooms},{3_000 * area + 10_000 * rooms + numbers.gauss(0, 5_000):.0f}")
     (stack.root / "flats.csv").write_text("\n".join([*rows, "400,,2,100"]))
 
+    checked = sluice("check", "flats", cwd=stack.root, env=flats)
+    assert checked.returncode == 0, checked.stdout
+
     done = sluice("run", "flats", "--inline", cwd=stack.root, env=flats)
     assert done.returncode == 0, done.stdout
 

@@ -31,9 +31,10 @@ def service(stack: Stack, pipeline: str) -> Iterator[httpx.Client]:
     """A client of the service, once it has loaded the champion by itself."""
     address = f"http://{stack.settings.serving.host}:{stack.settings.serving.port}"
     with httpx.Client(base_url=address, timeout=30, trust_env=False) as client:
+        champion = open_registry(stack.settings).get("movies", alias="champion").version
         deadline = time.monotonic() + 60
-        while client.get("/recommendations/1").status_code != 200:
-            assert time.monotonic() < deadline, client.get("/recommendations/1").text
+        while (answer := client.get("/recommendations/1")).json().get("version") != champion:
+            assert time.monotonic() < deadline, answer.text
             time.sleep(0.5)
         yield client
 

@@ -24,6 +24,14 @@ class FakeRegistry:
         wanted = version if version is not None else self.aliases.get(alias or "")
         return self._versions.get(wanted or "")
 
+    def versions(self, name: str) -> list[ModelVersion]:
+        return [version for version in self._versions.values() if version.name == name]
+
+    def tag(self, version: str, **tags: str) -> None:
+        """Give a version these tags; double underscores are dots."""
+        named = {name.replace("__", "."): value for name, value in tags.items()}
+        self._versions[version] = self._versions[version].model_copy(update={"tags": named})
+
     def get(self, name: str, *, alias: str | None = None, version: str | None = None) -> ModelVersion:
         found = self.find(name, alias=alias, version=version)
         if found is None:

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from sluice.holdout import is_holdout
 
 KEY = ("id",)
+TIME = "id"  # as seconds since 1970
 
 
 class Params(BaseModel, extra="forbid"):
