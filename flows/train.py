@@ -72,7 +72,7 @@ def log(plan: StagePlan, parts: "tuple[Dataset, Dataset]", chosen: dict[str, Any
     """Log and register the model, once for this plan, with what it was trained on."""
     from flows.artifacts import publish_training
     from flows.platform import platform
-    from flows.steps import load
+    from flows.steps import dataset, load
 
     use_case, _ = load(plan)
     params = use_case.steps.Params.model_validate(chosen)
@@ -82,8 +82,19 @@ def log(plan: StagePlan, parts: "tuple[Dataset, Dataset]", chosen: dict[str, Any
         example=fitted.example(use_case, parts[0], params),
         key=f"train-{plan.key}",
         params=chosen,
+        inputs=[dataset(name) for name in (plan.inputs["features"], _raw_of(plan)) if name],
         tags={"sluice.features": plan.inputs["features"], "sluice.code": plan.code, "sluice.plan": plan.key},
     )
     ref = ModelRef(name=registered.name, version=registered.version)
     publish_training(plan, ref, chosen)
     return ref
+
+
+def _raw_of(plan: StagePlan) -> str:
+    """The version of the raw table that the features were built from; empty if that is not known."""
+    from flows.platform import platform
+    from sluice.references import TableRef
+
+    ref = TableRef.parse(plan.inputs["features"])
+    entries = platform().lake.versions(ref.table)
+    return next((entry.metadata.get("sluice.raw", "") for entry in entries if entry.version == ref.version), "")

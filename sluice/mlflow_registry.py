@@ -1,14 +1,15 @@
 """The model registry on MLflow."""
 
+import json
 import os
 import re
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import pandas as pd
@@ -26,7 +27,8 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 import mlflow
 import requests
-from mlflow.entities import Metric, Param, RunStatus
+from mlflow.entities import Dataset as MlflowDataset
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunStatus
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
@@ -37,6 +39,9 @@ from sluice.model_files import download_once
 from sluice.model_flavour import log_model, quiet, smoke_test
 from sluice.models import CHALLENGER, ModelVersion
 from sluice.settings import without_credentials
+
+if TYPE_CHECKING:
+    from sluice.dataset import Dataset
 
 KEY_TAG = "sluice.key"
 
@@ -95,6 +100,7 @@ class MlflowRegistry:
         params: Mapping[str, Any],
         metrics: Mapping[str, float] | None = None,
         tags: Mapping[str, str] | None = None,
+        inputs: "Sequence[Dataset]" = (),
         alias: str = CHALLENGER,
     ) -> ModelVersion:
         with self._translated():
@@ -102,6 +108,7 @@ class MlflowRegistry:
             if made is None:
                 run_id = self._start_run(name, key, params, metrics or {}, tags or {})
                 try:
+                    self._client.log_inputs(run_id, [_input(dataset) for dataset in inputs])
                     made = self._log_and_register(model, name, example, key, run_id, tags or {})
                 except BaseException:
                     self._discard(run_id)
@@ -252,3 +259,14 @@ def _version(found: MlflowVersion, aliases: Iterable[str] | None = None) -> Mode
         tags=dict(found.tags or {}),
         created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
     )
+
+
+def _input(dataset: "Dataset") -> DatasetInput:
+    """A version of a table of the lake, as MLflow's page of a run shows it."""
+    source = json.dumps({"path": dataset.uri, "delta_table_version": dataset.ref.version})
+    profile = json.dumps({"num_rows": dataset.file_rows})
+    shown = MlflowDataset(
+        name=dataset.table, digest=f"version {dataset.ref.version}", source_type="delta_table", source=source,
+        profile=profile,
+    )  # fmt: skip
+    return DatasetInput(shown, tags=[InputTag("mlflow.data.context", "training")])

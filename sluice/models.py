@@ -1,6 +1,6 @@
 """The model registry port: versions, aliases, and loading by version. MLflow's adapter is `sluice.mlflow_registry`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +11,8 @@ from sluice.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow.pyfunc import PyFuncModel
+
+    from sluice.dataset import Dataset
 
 CHALLENGER = "challenger"
 
@@ -41,12 +43,13 @@ class ModelRegistry(Protocol):
         params: Mapping[str, Any],
         metrics: Mapping[str, float] | None = None,
         tags: Mapping[str, str] | None = None,
+        inputs: "Sequence[Dataset]" = (),
         alias: str = CHALLENGER,
     ) -> ModelVersion:
         """Log a model in a run of its own and register it, once for a ``key``.
 
         The saved model must give an answer to its own ``example`` before it is registered. What a call that died left
-        behind under the same key is removed.
+        behind under the same key is removed. The run links the versions of tables in ``inputs``.
 
         Raises:
             ModelSignatureMissingError: no signature could be inferred from the example.

@@ -19,6 +19,7 @@ from sluice.conformance.outcome import CheckFailedError
 from sluice.conformance.trial import Trial
 from sluice.model_flavour import ask, quiet, save_model
 
+_ASKED = 300  # rows
 _BARS = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
 
 
@@ -45,13 +46,14 @@ def train(trial: Trial) -> str:
         if hasattr(trial.steps, "example")
         else trial.parts[0].scan().head(5).collect().to_pandas()
     )
+    trial.asked = _asked(trial)
     return f"{type(trial.model).__name__} of {trial.parts[0].rows:,} rows"
 
 
 def reproducible(trial: Trial) -> str:
     """The same rows, parameters and seed give a model that answers the same."""
     again = trial.steps.train(trial.parts[0], trial.params, trial.compute())
-    if not _agree(ask(trial.model, trial.example), ask(again, trial.example)):
+    if not _agree(ask(trial.model, trial.asked), ask(again, trial.asked)):
         hint = "Take every seed from Params, and sort the rows: their order is not part of a version"
         raise CheckFailedError(problem="a second training on the same rows answers something else", hint=hint)
     return "a second training answers the same"
@@ -59,12 +61,12 @@ def reproducible(trial: Trial) -> str:
 
 def saved(trial: Trial) -> str:
     """Saved by MLflow and loaded where the package is not installed, the model answers as before."""
-    expected = ask(trial.model, trial.example)
+    expected = ask(trial.model, trial.asked)
     path = save_model(trial.model, trial.name, trial.example, trial.folder)
     try:
         with quiet(), hidden(trial.use_case.package):
             trial.loaded = mlflow.pyfunc.load_model(str(path))
-            answer = trial.loaded.predict(trial.example)
+            answer = trial.loaded.predict(trial.asked)
     except ModuleNotFoundError as error:
         raise CheckFailedError(
             problem=f"the saved model asks for {error.name}, which a service does not have",
@@ -74,7 +76,7 @@ def saved(trial: Trial) -> str:
         hint = "Look at what the model keeps outside of its attributes, or at its artifacts and load_context"
         raise CheckFailedError(problem="the saved model answers something else than the trained one", hint=hint)
     flavours = ", ".join(name for name in trial.loaded.metadata.flavors if name != "python_function") or "pyfunc"
-    return f"{flavours}, {len(trial.example)} rows answered as before"
+    return f"{flavours}, {len(trial.asked)} rows answered as before"
 
 
 def evaluate(trial: Trial) -> str:
@@ -98,6 +100,15 @@ def evaluate(trial: Trial) -> str:
         baseline = trial.steps.evaluate(simple, trial.parts[1], trial.params)
         return ", ".join(f"{name} {scores[name]:.3g} (baseline {baseline[name]:.3g})" for name in wanted)
     return ", ".join(f"{name} {scores[name]:.3g}" for name in wanted)
+
+
+def _asked(trial: Trial) -> pd.DataFrame:
+    """The example, and more rows of its kind where the features have its columns."""
+    names = [str(name) for name in trial.example.columns]
+    if not set(names) <= set(trial.parts[0].schema):
+        return trial.example
+    more = trial.parts[0].scan().select(names).head(_ASKED).collect().to_pandas()
+    return pd.concat([trial.example, more.astype(trial.example.dtypes)], ignore_index=True)
 
 
 def _travelled(trial: Trial, model: Any) -> Any:

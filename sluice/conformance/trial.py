@@ -71,6 +71,7 @@ class Trial:
         read: rows as the source gave them; empty for an ingest that makes its own.
         given: rows as ingest gave them, in its columns.
         accepted: those of them that meet the contract.
+        asked: what models are asked to compare their answers.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Trial:
     parts: tuple[Dataset, Dataset] = field(init=False)
     model: Any = field(init=False)
     example: pd.DataFrame = field(init=False)
+    asked: pd.DataFrame = field(init=False)
     loaded: Any = field(init=False)
 
     @property

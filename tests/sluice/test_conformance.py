@@ -36,17 +36,10 @@ def failed(**options: int) -> dict[str, Outcome]:
     return {one.check: one for one in check_use_case("faulty", **options) if one.status == "failed"}
 
 
-@pytest.mark.parametrize("name", ["movies", "tiny"])
+@pytest.mark.parametrize("name", sorted({"movies", "diabetes", "tiny"} & discover().keys()))
 def test_what_ships_conforms(name: str) -> None:
     """The use cases of this repository hold to what is asked of a stranger's."""
     assert_conforms(name)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif("diabetes" not in discover(), reason="diabetes is not installed")
-def test_diabetes_conforms() -> None:
-    """It does too; its search and its calibration take half a minute."""
-    assert_conforms("diabetes")
 
 
 FAULTS = {
@@ -88,7 +81,9 @@ FAULTS = {
         "random_state=params.seed", "early_stopping=True, random_state=None, max_features=0.4", "reproducible",
         "a second training",
     ),
-    "another metric is measured": ('"balanced_accuracy":', '"balanced":', "evaluate", "promote_if names balanced_accuracy"),
+    "another metric is measured": (
+        '"balanced_accuracy":', '"balanced":', "evaluate", "promote_if names balanced_accuracy",
+    ),
     "a metric is no number": (
         "float(accuracy_score(true, predicted))", "float('nan')", "evaluate", "accuracy is nan",
     ),

@@ -1,5 +1,6 @@
 """The MLflow adapter on a real MLflow: its own SQLite tracking store, and the stack's server."""
 
+import json
 import socket
 import threading
 import time
@@ -9,6 +10,7 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+import polars as pl
 import pytest
 from mlflow.tracking import MlflowClient
 from sklearn.linear_model import LinearRegression
@@ -19,6 +21,7 @@ from sluice.errors import (
     ServiceRefusedError,
     ServiceUnavailableError,
 )
+from sluice.lake import Lake
 from sluice.mlflow_registry import MlflowRegistry
 from sluice.models import CHALLENGER, ModelVersion, open_registry
 from tests.conftest import Stack
@@ -291,3 +294,16 @@ def test_the_stacks_server_does_what_the_database_does(stack: Stack) -> None:
     assert experiment is not None
     assert len(client.search_runs([experiment.experiment_id])) == 2
     assert len(client.search_logged_models([experiment.experiment_id])) == 2
+
+
+def test_a_run_links_the_versions_of_the_data_it_read(
+    registry: MlflowRegistry, client: MlflowClient, tmp_path: Path
+) -> None:
+    """MLflow's page of the run names each table and its version."""
+    lake = Lake(str(tmp_path / "lake"))
+    lake.write("features/line", pl.DataFrame({"x": [1.0]}), key="a")
+    ref = lake.write("features/line", pl.DataFrame({"x": [1.0, 2.0]}), key="b")
+    made = register(registry, inputs=[lake.dataset(ref)])
+    (linked,) = client.get_run(made.run_id).inputs.dataset_inputs
+    assert (linked.dataset.name, linked.dataset.digest) == ("features/line", "version 1")
+    assert json.loads(linked.dataset.source) == {"path": f"{tmp_path}/lake/features/line", "delta_table_version": 1}
