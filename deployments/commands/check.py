@@ -19,15 +19,15 @@ def check(
 ) -> None:
     """Try a use case on a sample of its own data, in this process and without a stack.
 
-    Steps and their arguments, parameters, contract, ingest, quarantine, features that
-    do not depend on order or files, a hold-out that stays when rows come later, a
-    training that can be repeated, a model that answers after saving as before, the
-    metrics that the gate asks for. Exit code 1 when a check fails.
+    Steps and their arguments, parameters, contract, ingest, quarantine, features
+    that do not depend on order or files, a hold-out that stays when rows come
+    later, a training that can be repeated, a model that answers after saving as
+    before, the metrics that the gate asks for. Exit code 1 when a check fails.
 
     [bold]Examples[/bold]
 
       sluice check movies
-      sluice check movies --json | jq -r '.[] | select(.status == "failed").hint'
+      sluice check movies --json | jq '.[] | select(.status == "failed")'
     """
     from rich.markup import escape
 

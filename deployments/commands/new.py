@@ -34,8 +34,9 @@ def new(
 ) -> None:
     """Write a use case: a Python package with its YAML, steps, contract and test.
 
-    It works as it is. What it guesses from the file, the key, the target and the
-    ranges, is marked with GUESS in steps.py. Install the package, check it, run it.
+    It works as it is. What it guesses from the file, the key, the target and
+    the ranges, is marked with GUESS in steps.py. Install the package, check it,
+    run it.
 
     [bold]Examples[/bold]
 

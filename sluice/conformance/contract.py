@@ -20,6 +20,7 @@ _ARGUMENTS = {
     "baseline": ("train", "params", "compute"),
     "example": ("train", "params"),
     "artifacts": ("model", "holdout", "params"),
+    "online": ("features", "params"),
 }
 
 

@@ -66,6 +66,21 @@ def point_in_time(trial: Trial) -> str:
     return f"nothing looks past {time}"
 
 
+def online(trial: Trial) -> str:
+    """What a service looks up has one row an entity."""
+    if not hasattr(trial.steps, "online"):
+        return "steps.py has no online"
+    entity = getattr(trial.steps, "ENTITY", None)
+    if entity is None:
+        problem = "steps.py has online and no ENTITY"
+        raise CheckFailedError(problem=problem, hint='Name the column that values are looked up by: ENTITY = "user_id"')
+    values = trial.steps.online(trial.features, trial.params)
+    if entity not in values.columns or values[entity].is_duplicated().any():
+        problem = f"online does not give one row with {entity} for each"
+        raise CheckFailedError(problem=problem, hint=f"Group by {entity}, and keep the column")
+    return f"{values.height:,} entities by {entity}"
+
+
 def split(trial: Trial) -> str:
     """Training and held-out rows: some of both, none in both."""
     train, holdout = trial.parts = trial.steps.split(trial.features, trial.params)

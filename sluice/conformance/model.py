@@ -107,7 +107,7 @@ def _asked(trial: Trial) -> pd.DataFrame:
     names = [str(name) for name in trial.example.columns]
     if not set(names) <= set(trial.parts[0].schema):
         return trial.example
-    more = trial.parts[0].scan().select(names).head(_ASKED).collect().to_pandas()
+    more = trial.parts[0].scan().select(names).drop_nulls().head(_ASKED).collect().to_pandas()
     return pd.concat([trial.example, more.astype(trial.example.dtypes)], ignore_index=True)
 
 

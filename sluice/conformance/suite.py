@@ -41,6 +41,7 @@ CHECKS = (
     Check("features", features.build, ("quarantine",), "build_features"),
     Check("order and partitions", features.partitions, ("features",), "build_features"),
     Check("point in time", features.point_in_time, ("features",), "build_features"),
+    Check("online", features.online, ("features", "Params"), "online"),
     Check("split", features.split, ("features",), "split"),
     Check("stable hold-out", features.stable_holdout, ("split",), "split"),
     Check("search", model.search, ("split", "Params"), "search"),

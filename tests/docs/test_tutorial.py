@@ -104,7 +104,7 @@ def test_reader_gets_through(reader: Reader, tmp_path: Path) -> None:
     said = {command: reader.types(command) for command in typed()}
 
     assert NOT_TYPED.keys() <= said.keys()
-    assert "17 of 17 checks passed" in said["sluice check churn"]
+    assert "18 of 18 checks passed" in said["sluice check churn"]
     assert "churn@1" in said["sluice history churn"]
     (answer,) = (text for command, text in said.items() if command.startswith("curl "))
     assert json.loads(answer)["predictions"] in ([True], [False])

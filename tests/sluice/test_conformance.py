@@ -76,6 +76,10 @@ FAULTS = {
     "the hold-out moves": (
         "is_holdout(KEY, params.holdout_share)", "pl.int_range(pl.len()) % 4 == 0", "stable hold-out", "change sides",
     ),
+    "online has an entity twice": (
+        "def split(", "ENTITY = 'plan'\n\n\ndef online(features, params):\n    return features.read()\n\n\ndef split(",
+        "online", "one row with plan",
+    ),
     "train has no model": ("return model.fit(", "return str(model.fit)(", "train", "line "),
     "a seed is forgotten": (
         "random_state=params.seed", "early_stopping=True, random_state=None, max_features=0.4", "reproducible",
