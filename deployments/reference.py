@@ -150,7 +150,16 @@ def cli_page() -> str:
     from deployments.cli import app
 
     root: Any = get_command(app)
-    return _HEAD + _CLI_INTRO + "".join(_command(name, command) for name, command in root.commands.items())
+    return _HEAD + _CLI_INTRO + _commands(root.commands)
+
+
+def _commands(commands: Mapping[str, Any], prefix: str = "") -> str:
+    """A section a command; those of a group follow it, by what is typed."""
+    text = ""
+    for name, command in commands.items():
+        text += _command(prefix + name, command)
+        text += _commands(getattr(command, "commands", {}), f"{prefix}{name} ")
+    return text
 
 
 def _command(name: str, command: Any) -> str:

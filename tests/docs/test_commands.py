@@ -50,6 +50,8 @@ NOT_RUN = {
     "sluice backfill movies ingest --from 1996-01-01 --to 2016-11-01 --every 1y": WINDOWS,
     "sluice backfill movies ingest --from 1996-01-01 --to 2016-11-01 --parallel 4": WINDOWS,
     "sluice data replay movies refused.jsonl": REPLAY,
+    "sluice data show movies --version 2026-11-21T09:30": "the session's versions are younger",
+    "sluice data diff movies 0 3 --table features": "the session has no version 3",
     "sluice run movies --json | jq -r .state": PIPELINE,
     "sluice run movies --no-watch": LATER,
     "sluice watch 7c1f8a52-51a2-4d0c-9d8c-0b1f6f0f7d11": NO_RUN,

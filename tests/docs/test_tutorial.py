@@ -18,7 +18,7 @@ from tests.conftest import Stack
 from tests.docs.pages import ROOT, blocks
 from tests.packages_of import make_findable
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 PAGE = ROOT / "docs" / "tutorial.md"
 # What is done in another way here; every other line of the page is typed.
 INSTALL = '"$VIRTUAL_ENV"/../.uv/bin/uv pip install -e ./churn'

@@ -19,7 +19,7 @@ from tests import runs
 from tests.conftest import Stack
 from tests.mongodb import secantusdb
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 PASSWORD = "hunter2secret"
 DEAD = "127.0.0.1:9"

@@ -24,7 +24,7 @@ from sluice.runs import PrefectRuns
 from tests import runs
 from tests.conftest import CHECKOUT, INSTALLED, Stack
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 PORT = "8090"  # of the site, in the package's use_case.yaml
 EVERY = 20  # seconds; a run whose start takes longer is superseded by the next
 
