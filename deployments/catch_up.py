@@ -6,11 +6,12 @@ is kept in the document store, so an outage of any length is seen. One sweep run
 then one every few seconds (``python -m deployments.catch_up``).
 """
 
+import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from loguru import logger
 
@@ -61,6 +62,29 @@ def _schedules(prefect: PrefectRuns) -> Iterator[Scheduled]:
                 )
 
 
+def switch(prefect: PrefectRuns, scheduled: Scheduled, active: bool) -> None:
+    """Pause or resume one schedule."""
+    _update(prefect, scheduled.id, scheduled.schedule_id, active, scheduled.schedule.model_dump(exclude_defaults=True))
+
+
+def _update(prefect: PrefectRuns, deployment_id: str, schedule_id: str, active: bool, policy: dict[str, Any]) -> None:
+    # With the policy: what a change leaves out of the parameters, Prefect forgets.
+    body = {"active": active, "parameters": {"schedule": policy}}
+    prefect.request("PATCH", f"/deployments/{deployment_id}/schedules/{schedule_id}", body)
+
+
+def _restore(prefect: PrefectRuns, documents: DocumentStore) -> None:
+    """Give schedules their policy back that lost it: pausing one in Prefect's own pages takes its parameters away."""
+    for deployment in prefect.every("/deployments/filter"):
+        for schedule in deployment["schedules"]:
+            if "schedule" in schedule.get("parameters", {}):
+                continue
+            name = f"{prefect.flow_name(deployment['flow_id'])}/{deployment['name']}"
+            known = documents.find_one(CURSORS, {"deployment": name})
+            if known is not None and known.get("policy"):
+                _update(prefect, deployment["id"], schedule["id"], schedule["active"], json.loads(known["policy"]))
+
+
 def sweep(prefect: PrefectRuns, documents: DocumentStore, now: datetime | None = None) -> Swept:
     """Look once at every schedule.
 
@@ -69,12 +93,15 @@ def sweep(prefect: PrefectRuns, documents: DocumentStore, now: datetime | None =
     """
     now = now or datetime.now(UTC)
     made = dropped = 0
+    _restore(prefect, documents)
     for scheduled in schedules(prefect):
         if scheduled.active:
             dropped += _drop_late(prefect, scheduled, now)
             made += _make_missing(prefect, documents, scheduled, now)
         # Also while it is paused: what passes then is not missed.
         set_cursor(documents, scheduled.deployment, now - _SETTLE)
+        policy = json.dumps(scheduled.schedule.model_dump(exclude_defaults=True))
+        documents.upsert(CURSORS, {"deployment": scheduled.deployment}, {"policy": policy})
     return Swept(made, dropped)
 
 

@@ -123,7 +123,9 @@ class Lake:
     def _commit(
         self, staged: Dataset, opened: DeltaTable | None, key: str, mode: Mode, metadata: Mapping[str, str]
     ) -> None:
-        actions = [_add_action(file) for file in staged.files]
+        now = int(time.time() * 1000)
+        # The order of the files is kept in their times, so that the same work gives the same rows in the same order.
+        actions = [_add_action(file, now + order) for order, file in enumerate(staged.files)]
         version = 0 if opened is None else opened.version() + 1
         properties = CommitProperties(
             custom_metadata={
@@ -183,7 +185,7 @@ class Lake:
             raise VersionNotFoundError(table=ref.table, version=ref.version, known=f"0 to {latest.version}")
         opened = self._open(ref.table, ref.version)
         assert opened is not None
-        added = pl.DataFrame(opened.get_add_actions(flatten=True)).sort("path")
+        added = pl.DataFrame(opened.get_add_actions(flatten=True)).sort("modification_time", "path")
         files = tuple(
             DataFile(path=row["path"], rows=row["num_records"], size=row["size_bytes"])
             for row in added.iter_rows(named=True)
@@ -287,8 +289,8 @@ def _check_same_columns(table: str, before: Schema, after: Schema) -> None:
         raise TableSchemaChangedError(table=table, changes=detail)
 
 
-def _add_action(file: DataFile) -> AddAction:
-    return AddAction(file.path, file.size, {}, int(time.time() * 1000), True, json.dumps({"numRecords": file.rows}))
+def _add_action(file: DataFile, milliseconds: int) -> AddAction:
+    return AddAction(file.path, file.size, {}, milliseconds, True, json.dumps({"numRecords": file.rows}))
 
 
 def _table_version(table: str, entry: dict[str, Any]) -> TableVersion:

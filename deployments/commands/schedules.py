@@ -80,7 +80,7 @@ def resume(which: Which = "") -> None:
 def _switch(which: str, active: bool) -> None:
     from datetime import UTC, datetime
 
-    from deployments.catch_up import set_cursor
+    from deployments.catch_up import set_cursor, switch
     from deployments.local.record import current_stack
     from deployments.terminal import console
     from sluice.documents import open_documents
@@ -92,8 +92,7 @@ def _switch(which: str, active: bool) -> None:
             console.print("There is no schedule. One is written in use_case.yaml, then: sluice deploy")
         for scheduled in chosen:
             set_cursor(documents, scheduled.deployment, datetime.now(UTC))
-            path = f"/deployments/{scheduled.id}/schedules/{scheduled.schedule_id}"
-            prefect.request("PATCH", path, {"active": active})
+            switch(prefect, scheduled, active)
             console.print(f"{scheduled.deployment} {'runs by schedule again' if active else 'is paused'}.")
     documents.close()
 

@@ -123,12 +123,22 @@ def test_what_passes_during_a_pause_is_not_missed(prefect: PrefectRuns, document
     """A schedule that somebody paused for an hour goes on with its next due time."""
     scheduled = deployed(prefect, catch_up="all")
     catch_up.set_cursor(documents, scheduled.deployment, NOW - timedelta(seconds=5 * EVERY))
-    path = f"/deployments/{scheduled.id}/schedules/{scheduled.schedule_id}"
-    prefect.request("PATCH", path, {"active": False})
+    catch_up.switch(prefect, scheduled, active=False)
     catch_up.sweep(prefect, documents, NOW)
-    prefect.request("PATCH", path, {"active": True})
+    catch_up.switch(prefect, scheduled, active=True)
     catch_up.sweep(prefect, documents, NOW + timedelta(seconds=15))
     assert past_runs(prefect, scheduled) == []
+
+
+def test_a_policy_outlives_a_pause_in_prefects_pages(prefect: PrefectRuns, documents: DocumentStore) -> None:
+    """Prefect forgets the parameters of a schedule that somebody switches; the next sweep gives them back."""
+    scheduled = deployed(prefect, catch_up="all", expires=1000)
+    catch_up.sweep(prefect, documents, NOW)
+    prefect.request("PATCH", f"/deployments/{scheduled.id}/schedules/{scheduled.schedule_id}", {"active": False})
+    assert scheduled.deployment not in [one.deployment for one in catch_up.schedules(prefect)]
+    catch_up.sweep(prefect, documents, NOW)
+    (found,) = [one for one in catch_up.schedules(prefect) if one.deployment == scheduled.deployment]
+    assert found == scheduled._replace(active=False)
 
 
 def test_the_cursor_never_goes_back(documents: DocumentStore) -> None:

@@ -34,6 +34,14 @@ def test_every_version_stays_readable(lake: Lake) -> None:
     assert [version.rows for version in lake.versions("raw/t")] == [1, 1, 2]
 
 
+def test_rows_keep_the_order_of_their_files(lake: Lake) -> None:
+    """Whatever the files are called: training on the same rows again must see them in the same order."""
+    staging = lake.staging("raw/t")
+    files = [staging.write(rows(number)) for number in range(12)]
+    ref = lake.commit(staging.dataset(files), key="a")
+    assert lake.dataset(ref).read()["id"].to_list() == list(range(12))
+
+
 def test_the_same_work_is_one_version(lake: Lake) -> None:
     """A second commit with the same key gives the first one's version, also after others have written."""
     first = lake.write("raw/t", rows(1), key="a")
