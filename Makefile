@@ -11,20 +11,23 @@ export MLFLOW_DISABLE_TELEMETRY := true
 RUN := .venv/bin
 # More than the platform itself needs: make install EXTRAS="all keras"
 EXTRAS := all
+empty :=
+# One for each choice of extras, so that asking for more installs more.
+INSTALLED := .venv/.installed-$(subst $(empty) $(empty),+,$(EXTRAS))
 
 .PHONY: help install demo test test-slow check format bench clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-install: .venv/.installed ## Set up .venv from uv.lock
+install: $(INSTALLED) ## Set up .venv from uv.lock
 
 .uv/bin/uv:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Sluice needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .uv
 	.uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-.venv/.installed: uv.lock pyproject.toml | .uv/bin/uv
+$(INSTALLED): uv.lock pyproject.toml | .uv/bin/uv
 	$(UV) sync --frozen $(EXTRAS:%=--extra %) --python $(PYTHON)
 	@mkdir -p .sluice # plain prefect commands in this folder keep their state there
 	@touch $@
