@@ -17,6 +17,7 @@ from benchmarks.result import RESULTS, Result
 BENCHMARKS = {
     "overhead": "benchmarks.overhead",
     "fan_out": "benchmarks.fan_out",
+    "ingest": "benchmarks.ingest",
     "feature_step": "benchmarks.feature_step",
     "recommender": "benchmarks.packaged_ratings",
 }

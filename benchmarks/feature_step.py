@@ -4,11 +4,8 @@ The stage brings each user's rows together over the cluster, flags hold-out and 
 the user's mean training rating, sorts, and commits a version. DuckDB does the same with one query.
 """
 
-import os
-from collections.abc import Callable
 from functools import partial
 
-import distributed
 import psutil
 
 from benchmarks.bench import Bench
@@ -18,6 +15,7 @@ from benchmarks.memory import PeakMemory
 from benchmarks.peer import Peer
 from benchmarks.result import Result, Table, Target, ratio
 from benchmarks.spread import Spread
+from benchmarks.stage_memory import fresh_workers, of_stage
 from sluice.runs import PrefectRuns
 
 TITLE = "Feature step: a stage on Dask, against DuckDB alone in one process"
@@ -30,7 +28,7 @@ def run(bench: Bench) -> Result:
     rows, repetitions = (1_000_000, 1) if bench.quick else (ROWS, REPETITIONS)
     with stack.peer("benchmarks.feature_table") as writer:
         files = writer.ask(rows=rows)
-    workers = _fresh_workers(stack)
+    workers = fresh_workers(stack)
     seconds: list[float] = []
     peaks: list[float] = []
     idle: list[float] = []
@@ -38,7 +36,7 @@ def run(bench: Bench) -> Result:
     peer_seconds: list[float] = []
     peer_peaks: list[float] = []
     for repetition in range(repetitions + 1):
-        with PeakMemory(_of_stage(stack, workers)) as memory:
+        with PeakMemory(of_stage(stack, workers)) as memory:
             took, building = _stage(stack, seed=repetition)
         # A process of its own each time: one that has done it before would hold more memory.
         with (
@@ -88,26 +86,6 @@ def run(bench: Bench) -> Result:
 
 def _alone(peer: Peer) -> list[psutil.Process]:
     return [psutil.Process(peer.pid)]
-
-
-def _fresh_workers(stack: BenchStack) -> list[psutil.Process]:
-    """The workers' processes, started anew: what earlier benchmarks left in them is not this one's."""
-    with distributed.Client(stack.settings.dask.address) as client:
-        client.restart()
-        return [psutil.Process(pid) for pid in client.run(os.getpid).values()]
-
-
-def _of_stage(stack: BenchStack, workers: list[psutil.Process]) -> Callable[[], list[psutil.Process]]:
-    """The workers, and the process of a flow run while there is one."""
-    home = str(stack.settings.home)
-
-    def belongs(process: psutil.Process) -> bool:
-        try:
-            return "prefect.engine" in process.cmdline() and process.environ().get("SLUICE_HOME") == home
-        except psutil.Error:
-            return False
-
-    return lambda: [*workers, *filter(belongs, psutil.process_iter())]
 
 
 def _stage(stack: BenchStack, seed: int) -> tuple[float, float]:

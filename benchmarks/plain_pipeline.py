@@ -15,10 +15,11 @@ from typing import Any
 from benchmarks.peer import serve
 from flows.plan import StagePlan, make_plan
 from flows.platform import platform
-from flows.validation import check, summary
+from flows.validation import PROFILE, check, judge, summary
 from sluice.arrival import take_in
 from sluice.compute import InProcessCompute
 from sluice.dataset import Dataset
+from sluice.distribution import Profile
 from sluice.gate import decide
 from sluice.lake import Lake
 from sluice.sources import open_source
@@ -66,9 +67,13 @@ class Plain:
         with self._part("ingest", "quarantine"):
             if checked.refused.files:
                 self._lake.commit(checked.refused, key=self._key)
-            summary(self._use_case, checked)
+            counts = summary(self._use_case, checked)
+        with self._part("ingest", "compare"):
+            new = Profile.of(checked.accepted, arrived=counts["new"] + counts["known"])
+            judge(self._use_case, new)
         with self._part("ingest", "write"):
-            self._lake.commit(checked.accepted, key=self._key, metadata=checked.metadata)
+            metadata = checked.metadata | {PROFILE: new.model_dump_json()}
+            self._lake.commit(checked.accepted, key=self._key, metadata=metadata)
 
     def _features(self) -> Dataset:
         with self._part("features", "build"):

@@ -6,6 +6,7 @@ What a command needs is imported when it runs: `--help` is quick, and a missing 
 import os
 import signal
 import sys
+from typing import Annotated
 
 import typer
 
@@ -38,6 +39,24 @@ app = typer.Typer(
         "[bold]sluice down[/bold] stops it."
     ),
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("sluice"))
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None: ...
+
+
 for group in (stack, doctor, deploy, run, watch, backfill, schedules, data, release, use_cases, new, check, demo):
     group.add_to(app)
 

@@ -20,7 +20,7 @@ def evaluate(
     use_case: str,
     params: dict[str, Any] | None = None,
     features_version: int | None = None,
-    model_version: str | None = None,
+    model_version: int | str | None = None,
 ) -> StageResult:
     """Measure both, decide, and promote when the gate says so. What is measured is cached, the decision never."""
     plan = begin("evaluate", use_case, params, resolve, features_version=features_version, model_version=model_version)

@@ -49,7 +49,10 @@ def demo(
     try:
         if record is None:
             with steps.step("Start the stack"):
-                record = start(settings, free_ports=not stack.default_ports_free(settings))
+                free = stack.default_ports_free(settings)
+                if not free:
+                    console.print("The usual ports are taken, so others are used; the addresses are below.")
+                record = start(settings, free_ports=not free)
         completed = _show(record, settings, steps)
     except SluiceError as error:
         print_error(error)
@@ -60,15 +63,16 @@ def demo(
                 print_stopped(stack.down(settings))
     steps.print()
     up = stack.running(settings)
+    if record is not None:
+        print_addresses(record)
     if up is not None:
-        print_addresses(up)
         console.print("The stack is up. Stop it: sluice down")
     if not completed:
         look = "look at the run above" if up else "start the stack (sluice up) and look at the run above"
         console.print(f"The demo did not come to its end. Check the machine: sluice doctor. Or {look}.")
         console.print("Then run it again; stages that are finished are skipped.")
     elif up is None:
-        console.print("The stack is stopped; its data is kept. Look around: sluice up, or KEEP=1 make demo")
+        console.print("The stack is stopped, so these answer again after sluice up, or KEEP=1 make demo. Data is kept.")
     raise typer.Exit(0 if completed else 1)
 
 

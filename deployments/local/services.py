@@ -59,7 +59,7 @@ def _prefect_server(record: StackRecord) -> Iterator[Service]:
     yield Service(
         name="prefect-server",
         title="Prefect server",
-        command=_python("prefect", "server", "start", "--analytics-off"),
+        command=_python("deployments.local.prefect_server", "server", "start", "--analytics-off"),
         env=environment.prefect_server_environment(record),
         ports={port: "SLUICE_PREFECT__URL=http://127.0.0.1:PORT/api"},
     )

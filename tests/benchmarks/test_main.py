@@ -53,7 +53,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones(capsys: pytest.CaptureFi
     """Before anything is started."""
     with pytest.raises(SystemExit):
         command.main(["overhed"])
-    assert "there are overhead, fan_out, feature_step, recommender" in capsys.readouterr().err
+    assert "there are overhead, fan_out, ingest, feature_step, recommender" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", command.BENCHMARKS)

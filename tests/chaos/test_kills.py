@@ -1,18 +1,16 @@
 """kill -9 in the middle of train: the next state is clear, a re-run goes on, and nothing exists twice."""
 
-import os
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from sluice.lake import Lake
 from sluice.models import open_registry
 from tests import runs
+from tests.chaos.processes import kill_flow_process, kill_prefect_worker
 from tests.conftest import Stack
 
 pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.slow]
@@ -32,12 +30,12 @@ def test_killed_dask_worker_is_survived(stack: Stack, tmp_path: Path) -> None:
 
 def test_killed_flow_process_is_a_crash_and_a_re_run_goes_on(stack: Stack, tmp_path: Path) -> None:
     """The train flow's own process is killed: train is Crashed at once, the pipeline says so, a re-run completes."""
-    _kill_in_train(stack, tmp_path, 120_000_000, _kill_flow_process, timeout=60)
+    _kill_in_train(stack, tmp_path, 120_000_000, kill_flow_process, timeout=60)
 
 
 def test_killed_prefect_worker_leaves_no_zombie(stack: Stack, tmp_path: Path) -> None:
     """The Prefect worker dies with its flow processes: the runs end as Crashed, it comes back, a re-run completes."""
-    _kill_in_train(stack, tmp_path, 130_000_000, _kill_prefect_worker, timeout=ZOMBIE_SECONDS)
+    _kill_in_train(stack, tmp_path, 130_000_000, kill_prefect_worker, timeout=ZOMBIE_SECONDS)
 
 
 def _kill_in_train(
@@ -70,32 +68,6 @@ def _wait_for_fit(stack: Stack, pipeline: str) -> str:
             return train.id
         time.sleep(0.3)
     raise AssertionError("train did not come to its task fit")
-
-
-def _kill_flow_process(stack: Stack, run_id: str) -> None:
-    killed = 0
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("PREFECT__FLOW_RUN_ID") == run_id:
-                os.kill(process.pid, signal.SIGKILL)
-                killed += 1
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    assert killed, "the flow's process was not found"
-
-
-def _kill_prefect_worker(stack: Stack, _: str) -> None:
-    home = str(stack.settings.home)
-    workers = [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if "worker" in (process.info["cmdline"] or [])
-        and "prefect" in (process.info["cmdline"] or [])
-        and process.environ().get("SLUICE_HOME") == home
-    ]
-    assert workers, "the Prefect worker was not found"
-    for process in workers:
-        process.kill()
 
 
 def _nothing_exists_twice(stack: Stack) -> None:

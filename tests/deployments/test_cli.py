@@ -1,5 +1,6 @@
 """The command line: help that teaches, errors that say what to do."""
 
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -139,3 +140,10 @@ def test_extras_are_those_of_the_project() -> None:
 
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert set(EXTRAS.values()) <= project["optional-dependencies"].keys()
+
+
+def test_version_is_the_installed_one(tmp_path: Path) -> None:
+    """One line, for a report of a problem."""
+    done = sluice("--version", cwd=tmp_path, env=clean_environment(tmp_path / ".sluice"))
+    assert done.returncode == 0
+    assert done.stdout.strip() == importlib.metadata.version("sluice")

@@ -15,53 +15,17 @@ from sluice.arrival import Arrived
 from sluice.compute import InProcessCompute
 from sluice.lake import WATERMARK, Lake
 from sluice.use_case import load_use_case
-
-YAML = """\
-name: feed
-title: Rows of files
-owner: tests
-source: {kind: file, path: feed/*}
-promote_if: {}
-quarantine: {max_share: 1.0}
-"""
-STEPS = """\
-import pandera.polars as pa
-from pydantic import BaseModel
-
-KEY = ("id",)
-
-
-class Params(BaseModel):
-    pass
-
-
-class Schema(pa.DataFrameModel):
-    id: int
-    name: str
-
-
-def ingest(source, params, since):
-    yield from source.read(since)
-
-
-def build_features(raw, params, compute): ...
-def split(features, params): ...
-def train(train, params, compute): ...
-def evaluate(model, holdout, params): ...
-"""
+from tests import feed
 
 
 @pytest.fixture
 def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
     """The use case ``feed``, which reads the folder feed/, and its empty lake."""
-    package = tmp_path / "packages" / "feed"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "use_case.yaml").write_text(YAML)
-    (package / "steps.py").write_text(STEPS)
+    packages = tmp_path / "packages"
+    feed.install(packages, "feed/*")
     (tmp_path / "feed").mkdir()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(package.parent)
+    monkeypatch.syspath_prepend(packages)
     monkeypatch.setattr("sluice.use_case.discover", lambda: {"feed": "feed"})
     monkeypatch.setattr("flows.steps.forward", lambda: None)
     monkeypatch.setattr("flows.artifacts.publish_profile", lambda *_: None)
@@ -71,16 +35,25 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
     flows.platform.platform.cache_clear()
 
 
-def run(lake: Lake) -> tuple[Arrived, StagePlan]:
-    """What the flow's tasks do, in their order."""
+def checked(lake: Lake, code: str = "c") -> tuple[Arrived, StagePlan, flows.validation.Checked]:
+    """The first half of what the flow's tasks do, in their order."""
     inputs = flows.ingest.resolve("feed", {})
-    plan = StagePlan(stage="ingest", use_case="feed", params={}, inputs=inputs, code="c", timeout=60)
+    plan = StagePlan(stage="ingest", use_case="feed", params={}, inputs=inputs, code=code, timeout=60)
     arrived = flows.ingest.read.fn(plan)
     compute = InProcessCompute(lake.staging("raw/feed"))
-    checked = flows.validation.check(plan, load_use_case("feed"), arrived, compute)
+    return arrived, plan, flows.validation.check(plan, load_use_case("feed"), arrived, compute)
+
+
+def write(plan: StagePlan, checked: flows.validation.Checked) -> None:
+    """The other half."""
     refused = flows.ingest.quarantine.fn(plan, checked)
     new = flows.ingest.compare.fn(plan, checked, refused)
     flows.ingest.write.fn(plan, checked, refused, new)
+
+
+def run(lake: Lake) -> tuple[Arrived, StagePlan]:
+    arrived, plan, verdict = checked(lake)
+    write(plan, verdict)
     return arrived, plan
 
 
@@ -130,3 +103,25 @@ def test_a_reading_that_fails_commits_nothing(lake: Lake) -> None:
     Path("feed/b.csv").write_text("id,name\n2,b\n")
     run(lake)
     assert stored(lake)["id"].sort().to_list() == [1, 2]
+
+
+def test_two_at_once_write_each_row_once(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have read and checked before one of them writes; the other notices and leaves out what is there then."""
+    monkeypatch.setattr("flows.steps.compute", lambda table: InProcessCompute(lake.staging(table)))
+    Path("feed/a.csv").write_text("id,name\n1,a\n2,b\nx,c\n")
+    _, one, first = checked(lake)
+    Path("feed/b.csv").write_text("id,name\n2,b\n3,d\n")
+    _, other, second = checked(lake)
+    write(other, second)
+    write(one, first)
+    assert stored(lake)["id"].sort().to_list() == [1, 2, 3]
+    assert len(lake.versions("raw/feed")) == 1
+    assert len(stored(lake, "quarantine/feed")) == 2  # each once: the one without a number, and the repeated 2
+    Path("feed/c.csv").write_text("id,name\n4,e\n")
+    _, one, first = checked(lake, "one")
+    Path("feed/d.csv").write_text("id,name\n5,f\n")
+    _, other, second = checked(lake, "other")
+    write(one, first)
+    write(other, second)
+    assert stored(lake)["id"].sort().to_list() == [1, 2, 3, 4, 5]
+    assert len(lake.versions("raw/feed")) == 3

@@ -1,0 +1,1 @@
+"""The generated ratings, from a CSV: what the benchmark of the ingest reads."""
