@@ -21,10 +21,11 @@ def plan_stage(
     from flows.plan import make_plan
     from flows.platform import platform
     from flows.run_log import forward
+    from sluice.models import ping_registry
 
     forward()
     platform().documents.ping()
-    platform().registry.ping()
+    ping_registry(platform().settings)
     inputs = resolve(use_case, given)
     # A word that no other plan has makes another key: nothing is taken from the cache.
     return make_plan(stage, use_case, params, inputs if fresh is None else {**inputs, "fresh": fresh})

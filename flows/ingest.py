@@ -9,7 +9,7 @@ from flows.stage import StageResult, finish, stage_flow, stage_task, submit
 from sluice.references import TableRef
 
 if TYPE_CHECKING:
-    from flows.validation import Checked
+    from flows.checked import Checked
     from sluice.arrival import Arrived
     from sluice.distribution import Profile
     from sluice.sources import Source

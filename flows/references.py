@@ -3,9 +3,9 @@
 from functools import singledispatch
 from typing import Any
 
+from flows.checked import Checked
 from flows.fitted import Fitted
 from flows.platform import platform
-from flows.validation import Checked
 from sluice.arrival import Arrived
 from sluice.dataset import Dataset
 from sluice.references import ModelRef, TableRef

@@ -1,13 +1,14 @@
 """How arrived rows are checked on the cluster, and what is told about it."""
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 from loguru import logger
 
+from flows.checked import Checked
 from flows.plan import StagePlan
 from flows.platform import platform
 from sluice.arrival import MALFORMED, Arrived
@@ -21,23 +22,6 @@ from sluice.staging import Staging
 from sluice.use_case import UseCase
 
 PROFILE = "sluice.profile"
-
-
-@dataclass(frozen=True)
-class Checked:
-    """Rows by verdict.
-
-    Attributes:
-        known: how many rows the table has already, which are neither written nor refused.
-        onto: the version of the raw table that this was found out with; -1 where there was none.
-    """
-
-    accepted: Dataset
-    refused: Dataset
-    known: int
-    onto: int
-    reasons: dict[str, int]
-    metadata: dict[str, str] = field(default_factory=dict)
 
 
 def check(plan: StagePlan, use_case: UseCase, arrived: Arrived, compute: Compute) -> Checked:

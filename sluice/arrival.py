@@ -4,14 +4,16 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from sluice.contracts import REASON
 from sluice.dataset import DataFile, Dataset, Partition
-from sluice.sources.source import Malformed, Source
-from sluice.staging import Staging
+
+if TYPE_CHECKING:
+    from sluice.sources.source import Malformed, Source
+    from sluice.staging import Staging
 
 # What `Dataset.partitions` would read together anyway is put into one file, unless its rows are very wide.
 _FILE_ROWS = 25_000
@@ -34,7 +36,9 @@ class Arrived:
     watermark: str | None = None
 
 
-def take_in(batches: Iterable[pl.DataFrame], source: Source, raw: Staging, quarantine: Staging, key: str) -> Arrived:
+def take_in(
+    batches: Iterable[pl.DataFrame], source: "Source", raw: "Staging", quarantine: "Staging", key: str
+) -> Arrived:
     """Stage batches as they come, a few at a time in memory.
 
     Batches of different schemas (a file that gained a column, a field that was a number and is text now) are brought
@@ -72,7 +76,7 @@ def take_in(batches: Iterable[pl.DataFrame], source: Source, raw: Staging, quara
     return Arrived(raw.dataset(_of_one_schema(files, raw)), quarantine.dataset(malformed), source.watermark)
 
 
-def _refused(malformed: Iterable[Malformed], key: str) -> pl.DataFrame:
+def _refused(malformed: "Iterable[Malformed]", key: str) -> pl.DataFrame:
     rows = [
         {
             REASON: f"{MALFORMED}: {one.reason}",
@@ -83,7 +87,7 @@ def _refused(malformed: Iterable[Malformed], key: str) -> pl.DataFrame:
     return pl.DataFrame(rows).with_columns(key=pl.lit(key), at=pl.lit(datetime.now(UTC)))
 
 
-def _of_one_schema(files: Mapping[DataFile, pl.Schema], raw: Staging) -> list[DataFile]:
+def _of_one_schema(files: Mapping[DataFile, pl.Schema], raw: "Staging") -> list[DataFile]:
     """The files, those rewritten that lack a column or have another type in one."""
     wanted: dict[str, pl.DataType] = {}
     for schema in files.values():

@@ -5,13 +5,14 @@ No row vanishes: accepted plus quarantined is what came in.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandera.polars as pa
 import polars as pl
-from pandera.errors import SchemaErrors
 
 from sluice.casting import cast
+
+if TYPE_CHECKING:
+    import pandera.polars as pa
 
 ROW = "_row"
 REASON = "reason"
@@ -25,7 +26,7 @@ class Verdict:
     quarantined: pl.DataFrame
 
 
-def validate(frame: pl.DataFrame, schema: type[pa.DataFrameModel], key: Sequence[str]) -> Verdict:
+def validate(frame: pl.DataFrame, schema: "type[pa.DataFrameModel]", key: Sequence[str]) -> Verdict:
     """Check each row of a collected frame (a LazyFrame would pass wrong values silently).
 
     A row is refused when a column of the contract is missing, a value is not of its type, a check of the schema
@@ -62,7 +63,9 @@ def _uncastable(rows: pl.DataFrame, typed: pl.DataFrame, name: str, dtype: pl.Da
     return rows.filter(failed).select(ROW, pl.lit(f"{name}: not a {dtype}").alias(REASON))
 
 
-def _failed_checks(typed: pl.DataFrame, schema: type[pa.DataFrameModel]) -> pl.DataFrame:
+def _failed_checks(typed: pl.DataFrame, schema: "type[pa.DataFrameModel]") -> pl.DataFrame:
+    from pandera.errors import SchemaErrors
+
     try:
         schema.validate(typed.drop(ROW), lazy=True)
     except SchemaErrors as errors:

@@ -14,6 +14,9 @@ from sluice.references import TableRef
 EXCHANGE = ".arrow"  # what files between two steps of a shuffle end with; tables have Parquet files only
 
 
+_MANY_ROWS = 400_000
+
+
 @dataclass(frozen=True)
 class DataFile:
     """One file: its path below the table's folder, its rows and its size in bytes."""
@@ -99,8 +102,10 @@ class Dataset:
         """Group neighbouring files into parts of at least ``min_rows`` rows, ``at_most`` of them.
 
         Many small files make few tasks, and a shuffle between partitions makes at most the square of ``at_most`` files.
+        Where parts would be of more than half a million rows there are more of them, up to four times ``at_most``: a
+        worker holds a few copies of one in memory.
         """
-        wanted = max(min_rows, -(-self.file_rows // at_most))
+        wanted = max(min_rows, min(-(-self.file_rows // at_most), _MANY_ROWS), -(-self.file_rows // (4 * at_most)))
         groups: list[list[DataFile]] = [[]]
         rows = 0
         for file in self.files:

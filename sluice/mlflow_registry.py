@@ -34,7 +34,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 from mlflow.tracking import MlflowClient
 
-from sluice.errors import ModelNotFoundError, ServiceRefusedError, ServiceUnavailableError
+from sluice import mlflow_health
+from sluice.errors import ModelNotFoundError, ServiceRefusedError
 from sluice.model_files import download_once
 from sluice.model_flavour import log_model, quiet, smoke_test
 from sluice.models import CHALLENGER, ModelVersion
@@ -64,7 +65,7 @@ class MlflowRegistry:
         try:
             yield
         except requests.RequestException as error:
-            raise self._unavailable(error) from None
+            raise mlflow_health.unavailable(self._uri, error) from None
         except MlflowException as error:
             # No class or code of its own tells what MLflow's client says about the connection.
             if not str(error).startswith("API request to") or "failed" not in str(error):
@@ -72,23 +73,14 @@ class MlflowRegistry:
             if re.search("error code 40[13]", str(error)):
                 hint = "Put the right user and password into SLUICE_MLFLOW__URI, or this host into --allowed-hosts."
                 raise ServiceRefusedError(service="MLflow", address=self._address, hint=hint) from None
-            raise self._unavailable(error) from None
+            raise mlflow_health.unavailable(self._uri, error) from None
 
     @property
     def _address(self) -> str:
         return without_credentials(self._uri)
 
-    def _unavailable(self, error: Exception) -> ServiceUnavailableError:
-        hint = f"Start it ('sluice up'), or set SLUICE_MLFLOW__URI ({type(error).__name__})."
-        return ServiceUnavailableError(service="MLflow", address=self._address, hint=hint)
-
     def ping(self) -> None:
-        if not self._uri.startswith("http"):
-            return
-        try:
-            requests.get(f"{self._uri}/health", timeout=3).raise_for_status()
-        except requests.RequestException as error:
-            raise self._unavailable(error) from None
+        mlflow_health.ping(self._uri)
 
     def register(
         self,

@@ -93,3 +93,14 @@ def open_registry(settings: Settings) -> ModelRegistry:
     from sluice.mlflow_registry import MlflowRegistry
 
     return MlflowRegistry(settings.mlflow.uri, settings.home / "cache" / "models")
+
+
+def ping_registry(settings: Settings) -> None:
+    """`ModelRegistry.ping`, for who needs nothing else of it and should not pay for its client.
+
+    Raises:
+        ServiceUnavailableError: it does not answer.
+    """
+    from sluice.mlflow_health import ping
+
+    ping(settings.mlflow.uri)

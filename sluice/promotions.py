@@ -73,7 +73,7 @@ class PromotionHistory:
             reason=reason,
             metrics=dict(metrics or {}),
             champion_metrics=dict(champion_metrics or {}),
-            since=datetime.now(UTC),
+            since=_beginning(reigning),
             until=None,
             external=False,
         )
@@ -121,11 +121,17 @@ class PromotionHistory:
             reason="the alias was moved in the registry, not through Sluice",
             metrics={},
             champion_metrics={},
-            since=datetime.now(UTC),
+            since=_beginning(reigning),
             until=None,
             external=True,
         )
         self._documents.insert(COLLECTION, [{"id": uuid.uuid4().hex, "confirmed": True, **record.model_dump()}])
+
+
+def _beginning(before: Promotion | None) -> datetime:
+    """Now, but later than the reign ``before``: stores keep milliseconds, and who came last must be clear."""
+    now = datetime.now(UTC)
+    return now if before is None else max(now, before.since + timedelta(milliseconds=1))
 
 
 def _fields(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import flows.checked
 import flows.ingest
 import flows.platform
 import flows.validation
@@ -35,7 +36,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
     flows.platform.platform.cache_clear()
 
 
-def checked(lake: Lake, code: str = "c") -> tuple[Arrived, StagePlan, flows.validation.Checked]:
+def checked(lake: Lake, code: str = "c") -> tuple[Arrived, StagePlan, flows.checked.Checked]:
     """The first half of what the flow's tasks do, in their order."""
     inputs = flows.ingest.resolve("feed", {})
     plan = StagePlan(stage="ingest", use_case="feed", params={}, inputs=inputs, code=code, timeout=60)
@@ -44,7 +45,7 @@ def checked(lake: Lake, code: str = "c") -> tuple[Arrived, StagePlan, flows.vali
     return arrived, plan, flows.validation.check(plan, load_use_case("feed"), arrived, compute)
 
 
-def write(plan: StagePlan, checked: flows.validation.Checked) -> None:
+def write(plan: StagePlan, checked: flows.checked.Checked) -> None:
     """The other half."""
     refused = flows.ingest.quarantine.fn(plan, checked)
     new = flows.ingest.compare.fn(plan, checked, refused)

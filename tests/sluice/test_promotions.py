@@ -97,3 +97,11 @@ def test_an_alias_moved_outside_is_recorded_as_external(history: PromotionHistor
     new, old = history.history("m")
     assert (new.version, new.previous, new.external, new.by) == ("3", "1", True, "unknown")
     assert old.until == new.since
+
+
+def test_promotions_in_one_millisecond_keep_their_order(history: PromotionHistory, registry: FakeRegistry) -> None:
+    """Stores keep milliseconds; who came last is the champion all the same."""
+    wanted = [str(1 + number % 3) for number in range(30)]
+    for version in wanted:
+        history.promote("m", version, by="a", reason="")
+    assert [reign.version for reign in reversed(history.history("m"))] == wanted

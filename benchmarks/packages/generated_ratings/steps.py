@@ -9,37 +9,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pandera.polars as pa
 import polars as pl
-from pydantic import BaseModel, ConfigDict
 from sklearn.base import BaseEstimator, RegressorMixin
 
+from generated_ratings.schema import KEY, Params, Schema  # type: ignore[import-not-found]  # on the stack's path
 from sluice.compute import Compute
 from sluice.dataset import Dataset, Partition
 from sluice.holdout import is_holdout
 from sluice.sources import Source
 
-KEY = ("user_id", "item_id")
+__all__ = ["KEY", "Params", "Schema", "build_features", "evaluate", "example", "ingest", "split", "train"]
 BATCH_ROWS = 250_000
 RATINGS_PER_USER = 100
 HOLDOUT_SHARE = 0.25
 _BAD_EVERY = 1_000
-
-
-class Params(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rows: int = 20_000_000
-    items: int = 10_007  # a prime, so that a user's items are all different whatever the step between them
-    damping: float = 25.0
-    seed: int = 0
-
-
-class Schema(pa.DataFrameModel):
-    user_id: pl.Int64
-    item_id: pl.Int64
-    rating: pl.Float64 = pa.Field(ge=0.5, le=5.0)
-    timestamp: pl.Int64 = pa.Field(ge=0)
 
 
 def ingest(source: Source, params: Params, since: str | None) -> Iterator[pl.DataFrame]:
