@@ -19,7 +19,6 @@ from flows.validation import PROFILE, check, judge, summary
 from sluice.arrival import take_in
 from sluice.compute import InProcessCompute
 from sluice.dataset import Dataset
-from sluice.distribution import Profile
 from sluice.gate import decide
 from sluice.lake import Lake
 from sluice.sources import open_source
@@ -69,7 +68,7 @@ class Plain:
                 self._lake.commit(checked.refused, key=self._key)
             counts = summary(self._use_case, checked)
         with self._part("ingest", "compare"):
-            new = Profile.of(checked.accepted, arrived=counts["new"] + counts["known"])
+            new = checked.profile.model_copy(update={"arrived": counts["new"] + counts["known"]})
             judge(self._use_case, new)
         with self._part("ingest", "write"):
             metadata = checked.metadata | {PROFILE: new.model_dump_json()}

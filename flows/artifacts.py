@@ -10,6 +10,7 @@ from typing import Any
 from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
 
 from flows.plan import StagePlan
+from sluice.distribution import Profile
 from sluice.errors import UseCaseInvalidError
 from sluice.gate import Verdict
 from sluice.references import ModelRef, TableRef
@@ -24,13 +25,13 @@ def _key(kind: str, plan: StagePlan) -> str:
     return f"{kind}-{plan.stage}-{plan.use_case}".replace("_", "-")
 
 
-def publish_profile(plan: StagePlan, ref: TableRef, details: dict[str, Any]) -> None:
+def publish_profile(plan: StagePlan, ref: TableRef, profile: Profile, details: dict[str, Any]) -> None:
     """Rows, columns, nulls and ranges of the version that a stage wrote, and what ingest refused."""
     from flows.platform import platform
-    from flows.profile import profile
+    from flows.profile import profile_table
 
     create_table_artifact(
-        table=profile(platform().lake.dataset(ref)),
+        table=profile_table(profile, platform().lake.dataset(ref).schema),
         key=_key("profile", plan),
         description=f"**{ref}**" + "".join(f", {name} {value}" for name, value in details.items()),
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from sluice.dataset import Dataset
+from sluice.distribution import Profile
 
 
 @dataclass(frozen=True)
@@ -12,6 +13,7 @@ class Checked:
     Attributes:
         known: how many rows the table has already, which are neither written nor refused.
         onto: the version of the raw table that this was found out with; -1 where there was none.
+        profile: of the accepted rows.
     """
 
     accepted: Dataset
@@ -19,4 +21,5 @@ class Checked:
     known: int
     onto: int
     reasons: dict[str, int]
+    profile: Profile
     metadata: dict[str, str] = field(default_factory=dict)

@@ -28,9 +28,10 @@ def evaluate(
     champion = submit(score_champion, plan)
     baseline = submit(score_baseline, plan)
     skipped = finish(challenger, champion, baseline)
-    verdict = submit(gate, plan, challenger, champion, baseline)
+    verdict = submit(gate, plan, challenger, champion)
+    reported = submit(report, plan, challenger, champion, baseline)
     decided = submit(promote, plan, verdict, challenger, champion)
-    finish(verdict, decided)
+    finish(verdict, decided, reported)
     measured = {"challenger": challenger.result(), "champion": champion.result(), "baseline": baseline.result()}
     ref = ModelRef(name=use_case, version=plan.inputs["challenger"])
     return StageResult(stage="evaluate", ref=ref, skipped=skipped, details=measured | decided.result())
@@ -119,9 +120,9 @@ def score_baseline(plan: StagePlan) -> Scores | None:
 
 
 @stage_task(cached=False, name="gate")
-def gate(plan: StagePlan, challenger: Scores, champion: Scores | None, baseline: Scores | None) -> "Verdict":
+def gate(plan: StagePlan, challenger: Scores, champion: Scores | None) -> "Verdict":
     """Whether the challenger may become champion. Never cached: thresholds and champion may have changed."""
-    from flows.artifacts import publish_comparison, publish_verdict
+    from flows.artifacts import publish_verdict
     from flows.steps import load
     from sluice.gate import Verdict, decide
 
@@ -130,9 +131,17 @@ def gate(plan: StagePlan, challenger: Scores, champion: Scores | None, baseline:
         verdict = Verdict(passed=False, reasons=("the challenger is the champion already",))
     else:
         verdict = decide(use_case.config.promote_if, challenger, champion)
-        publish_comparison(plan, challenger, champion, baseline)
     publish_verdict(plan, verdict)
     return verdict
+
+
+@stage_task(cached=False, name="report")
+def report(plan: StagePlan, challenger: Scores, champion: Scores | None, baseline: Scores | None) -> None:
+    """The metrics side by side, for a person; beside the gate, which does not wait for it."""
+    from flows.artifacts import publish_comparison
+
+    if plan.inputs["challenger"] != plan.inputs["champion"]:
+        publish_comparison(plan, challenger, champion, baseline)
 
 
 @stage_task(cached=False, name="promote")

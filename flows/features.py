@@ -49,10 +49,12 @@ def write(plan: StagePlan, built: "Dataset") -> TableRef:
     """Commit the features as a version of their own, which names the raw version it came from, and serve its values."""
     from flows.artifacts import publish_profile
     from flows.platform import platform
+    from flows.steps import compute
+    from flows.validation import profiled
 
     metadata = {"sluice.raw": plan.inputs["raw"]}
     ref = platform().lake.commit(built, key=f"features-{plan.key}", mode="overwrite", metadata=metadata)
-    publish_profile(plan, ref, _write_online(plan, ref))
+    publish_profile(plan, ref, profiled(built, compute(ref.table)), _write_online(plan, ref))
     return ref
 
 

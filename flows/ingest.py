@@ -111,9 +111,8 @@ def compare(plan: StagePlan, checked: "Checked", refused: dict[str, Any]) -> "Pr
     """
     from flows.steps import load
     from flows.validation import judge
-    from sluice.distribution import Profile
 
-    new = Profile.of(checked.accepted, arrived=refused["new"] + refused["known"])
+    new = checked.profile.model_copy(update={"arrived": refused["new"] + refused["known"]})
     # A window has as many rows as it has, and old ones: it says nothing of the source as it is now.
     if "window" not in plan.inputs:
         judge(load(plan)[0], new)
@@ -127,7 +126,6 @@ def write(plan: StagePlan, checked: "Checked", refused: dict[str, Any], new: "Pr
     from flows.platform import platform
     from flows.steps import compute, load
     from flows.validation import PROFILE, check_again, last_profile
-    from sluice.distribution import Profile
     from sluice.errors import TableMovedError
 
     lake, key = platform().lake, f"ingest-{plan.key}"
@@ -138,12 +136,13 @@ def write(plan: StagePlan, checked: "Checked", refused: dict[str, Any], new: "Pr
         # What a window read says nothing of how far the source was read.
         metadata |= checked.metadata
     while True:
-        metadata[PROFILE] = last_profile(plan.use_case).merged(new).model_dump_json()
+        profile = last_profile(plan.use_case).merged(new)
+        metadata[PROFILE] = profile.model_dump_json()
         try:
             ref = lake.commit(checked.accepted, key=key, metadata=metadata, onto=checked.onto)
         except TableMovedError:
             checked = check_again(load(plan)[0], checked, compute(f"raw/{plan.use_case}"))
-            new = Profile.of(checked.accepted, new.arrived)
+            new = checked.profile.model_copy(update={"arrived": new.arrived})
         else:
-            publish_profile(plan, ref, refused)
+            publish_profile(plan, ref, profile, refused)
             return ref

@@ -1,10 +1,12 @@
-"""A short description of a dataset: one row a column."""
+"""A short description of rows: a line for each column."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
 from sluice.dataset import Dataset
+from sluice.distribution import Profile
 
 
 def profile(dataset: Dataset) -> list[dict[str, Any]]:
@@ -32,6 +34,31 @@ def profile(dataset: Dataset) -> list[dict[str, Any]]:
         }
         for name, dtype in schema.items()
     ]
+
+
+def profile_table(profile: Profile, schema: pl.Schema) -> list[dict[str, Any]]:
+    """Type, nulls, range and, where they are few, values of each column, from what was measured on the way."""
+    return [
+        {
+            "column": name,
+            "type": str(schema[name]),
+            "rows": profile.rows,
+            "nulls": column.nulls,
+            "min": _bound(column.low, schema[name]),
+            "max": _bound(column.high, schema[name]),
+            "values": "" if column.categories is None else ", ".join(sorted(column.categories))[:60],
+        }
+        for name, column in profile.columns.items()
+        if name in schema
+    ]
+
+
+def _bound(value: float | None, dtype: pl.DataType) -> str:
+    if value is None:
+        return ""
+    if dtype.is_temporal():
+        return datetime.fromtimestamp(value, UTC).isoformat(" ")
+    return str(int(value)) if dtype.is_integer() else str(value)
 
 
 def _text(value: object) -> str:

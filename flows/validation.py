@@ -33,12 +33,12 @@ def check(plan: StagePlan, use_case: UseCase, arrived: Arrived, compute: Compute
     groups = regroup(compute, raw, arrived.rows, use_case.key)
     parts = compute.map(_check_partition, groups, use_case.name, plan.key, stored, raw, refused)
     reasons: Counter[str] = Counter()
-    for _, _, _, counts, _ in parts:
+    for _, _, _, counts, *_ in parts:
         reasons.update(counts)
     if arrived.malformed.files:
         reasons[MALFORMED] += arrived.malformed.file_rows
     # A column that the use case names goes before what the source says of itself.
-    marks = [mark for *_, mark in parts if mark is not None]
+    marks = [mark for *_, mark, _ in parts if mark is not None]
     mark = str(max(marks)) if marks else arrived.watermark
     return Checked(
         accepted=raw.dataset([good for good, *_ in parts]),
@@ -46,13 +46,14 @@ def check(plan: StagePlan, use_case: UseCase, arrived: Arrived, compute: Compute
         known=sum(known for _, _, known, *_ in parts),
         onto=-1 if latest is None else latest.version,
         reasons=dict(reasons),
+        profile=Profile.of_parts(profile for *_, profile in parts if profile is not None),
         metadata={} if mark is None else {WATERMARK: mark},
     )
 
 
 def _check_partition(
     partition: Partition, name: str, key: str, stored: Dataset | None, raw: Staging, quarantine: Staging
-) -> tuple[DataFile, DataFile, int, dict[str, int], Any]:
+) -> tuple[DataFile, DataFile, int, dict[str, int], Any, Profile | None]:
     from sluice.use_case import load_use_case
 
     use_case = load_use_case(name)
@@ -70,6 +71,7 @@ def _check_partition(
         verdict.accepted.height - new.height,
         counts,
         verdict.accepted[mark].max() if mark and verdict.accepted.height else None,
+        Profile.of(new.lazy()) if new.height else None,
     )
 
 
@@ -82,7 +84,8 @@ def check_again(use_case: UseCase, checked: Checked, compute: Compute) -> Checke
     partitions = checked.accepted.partitions()
     kept = raw.dataset(compute.map(_still_unknown, partitions, stored, raw, use_case.key))
     known = checked.known + checked.accepted.file_rows - kept.file_rows
-    return replace(checked, accepted=kept, known=known, onto=stored.version)
+    profile = profiled(kept, compute)
+    return replace(checked, accepted=kept, known=known, onto=stored.version, profile=profile)
 
 
 def newly_refused(refused: Dataset, compute: Compute) -> Dataset:
@@ -99,6 +102,15 @@ def newly_refused(refused: Dataset, compute: Compute) -> Dataset:
 def _still_unknown(partition: Partition, stored: Dataset, raw: Staging, key: tuple[str, ...]) -> DataFile:
     new = stored.unknown(partition.read(), key)
     return raw.write(new) if new.height else DataFile("", 0, 0)
+
+
+def profiled(dataset: Dataset, compute: Compute) -> Profile:
+    """Partition by partition, on the cluster."""
+    return Profile.of_parts(compute.map(_profile, dataset.partitions()))
+
+
+def _profile(partition: Partition) -> Profile:
+    return Profile.of(partition.scan())
 
 
 def last_profile(use_case: str) -> Profile:

@@ -4,13 +4,12 @@ The contract judges a row alone; this judges a batch. Each version of a raw tabl
 so a comparison reads the new rows only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import reduce
 from typing import Literal, NamedTuple, Self
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
-
-from sluice.dataset import Dataset
 
 # A column with more distinct values than this has no categories.
 _MAX_CATEGORIES = 50
@@ -68,14 +67,12 @@ class Profile(BaseModel):
     columns: dict[str, Column]
 
     @classmethod
-    def of(cls, dataset: Dataset, arrived: int) -> Self:
+    def of(cls, frame: pl.LazyFrame, arrived: int = 0) -> Self:
         """In one pass that holds no more than one column's distinct values."""
-        if not dataset.files:
-            return cls(rows=0, arrived=arrived, columns={})
-        frame, columns = dataset.scan(), {}
-        measured = frame.select(pl.len().alias("rows"), *_measures(dataset.schema)).collect(engine="streaming")
+        schema, columns = frame.collect_schema(), {}
+        measured = frame.select(pl.len().alias("rows"), *_measures(schema)).collect(engine="streaming")
         row = measured.row(0, named=True)
-        for name, dtype in dataset.schema.items():
+        for name, dtype in schema.items():
             categories = None
             if dtype == pl.String and row[f"{name}.distinct"] <= _MAX_CATEGORIES:
                 counted = (
@@ -89,6 +86,12 @@ class Profile(BaseModel):
                 categories=categories,
             )
         return cls(rows=row["rows"], arrived=arrived, columns=columns)
+
+    @classmethod
+    def of_parts(cls, parts: "Iterable[Profile]", arrived: int = 0) -> "Profile":
+        """Of all rows, from those of some each."""
+        whole = reduce(Profile.merged, parts, Profile(rows=0, arrived=0, columns={}))
+        return whole.model_copy(update={"arrived": arrived})
 
     def merged(self, later: "Profile") -> "Profile":
         """Of the table after ``later``'s rows were added."""

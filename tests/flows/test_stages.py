@@ -28,7 +28,7 @@ def test_pipeline_goes_from_source_to_champion_on_dask_workers(stack: Stack) -> 
         "ingest": {"plan", "read", "validate", "quarantine", "compare", "write"},
         "features": {"plan", "build", "write"},
         "train": {"plan", "split", "search", "fit", "log"},
-        "evaluate": {"plan", "score challenger", "score champion", "score baseline", "gate", "promote"},
+        "evaluate": {"plan", "score challenger", "score champion", "score baseline", "gate", "report", "promote"},
     }.items():
         states = runs.task_states(stack, of_pipeline[stage].id)
         assert set(states) == tasks

@@ -15,7 +15,7 @@ BEFORE = {"x": [0.0, 10.0, None, 5.0], "kind": ["a", "b", "a", "b"]}
 def profile(tmp_path: Path, frame: dict[str, list[Any]], arrived: int | None = None) -> Profile:
     staging = Lake(str(tmp_path)).staging("raw/t")
     rows = pl.DataFrame(frame)
-    return Profile.of(staging.dataset([staging.write(rows)]), rows.height if arrived is None else arrived)
+    return Profile.of(staging.dataset([staging.write(rows)]).scan(), rows.height if arrived is None else arrived)
 
 
 def found(tmp_path: Path, new: dict[str, list[Any]], checks: Checks | None = None, **more: Any) -> list[str]:
