@@ -17,7 +17,7 @@ from loguru import logger
 
 from sluice.documents import DocumentStore, open_documents
 from sluice.errors import SluiceError
-from sluice.runs import FlowRun, PrefectRuns
+from sluice.runs import PrefectRuns
 from sluice.schedule import Schedule
 from sluice.settings import Settings
 
@@ -117,7 +117,7 @@ def _drop_late(prefect: PrefectRuns, scheduled: Scheduled, now: datetime) -> int
     dropped = 0
     for run in prefect.runs_of(scheduled.id, **waiting):
         # One that somebody started, or that is to be tried again, is wanted.
-        if not _is_scheduled(run) or run.run_count:
+        if not run.of_schedule or run.run_count:
             continue
         reason = scheduled.schedule.why_dropped(run.expected_start_time, now)
         if reason is not None:
@@ -147,10 +147,6 @@ def _make_missing(prefect: PrefectRuns, documents: DocumentStore, scheduled: Sch
         )
         logger.info("{}: caught up with {:%Y-%m-%d %H:%M:%S} UTC", scheduled.deployment, tick)
     return len(missing)
-
-
-def _is_scheduled(run: FlowRun) -> bool:
-    return run.auto_scheduled or "catch-up" in run.tags
 
 
 def _second(moment: datetime) -> int:

@@ -44,6 +44,11 @@ class FlowRun(BaseModel):
         return self.state_type in FINAL
 
     @property
+    def of_schedule(self) -> bool:
+        """Whether a schedule made it, or the sweep that catches up with one; otherwise somebody started it."""
+        return self.auto_scheduled or "catch-up" in self.tags
+
+    @property
     def completed(self) -> bool:
         return self.state_type == "COMPLETED"
 
@@ -164,9 +169,13 @@ class PrefectRuns:
             self.set_state(run_id, "CANCELLING" if began else "CANCELLED", "Cancelled by a person.")
         return self.read(run_id)
 
-    def set_state(self, run_id: str, state_type: str, message: str, name: str = "") -> None:
-        """Ask for a state; Prefect's rules decide whether the run takes it."""
-        state = {"type": state_type, "name": name or state_type.capitalize(), "message": message}
+    def set_state(
+        self, run_id: str, state_type: str, message: str, name: str = "", due: datetime | None = None
+    ) -> None:
+        """Ask for a state; Prefect's rules decide whether the run takes it. ``due``: of a state SCHEDULED."""
+        state: dict[str, Any] = {"type": state_type, "name": name or state_type.capitalize(), "message": message}
+        if due is not None:
+            state["state_details"] = {"scheduled_time": due.isoformat()}
         self.request("POST", f"/flow_runs/{run_id}/set_state", {"state": state})
 
     def flow_name(self, flow_id: str) -> str:

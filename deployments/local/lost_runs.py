@@ -34,11 +34,19 @@ def end_lost_runs(settings: Settings, message: str = WORKER_LOST) -> list[str]:
 
 
 def put_in_order(prefect: PrefectRuns, pool: str, leases: Path, message: str) -> list[FlowRun]:
-    """What `end_lost_runs` does. ``leases``: the folder where the server keeps who holds which concurrency slot."""
+    """What `end_lost_runs` does. ``leases``: the folder where the server keeps who holds which concurrency slot.
+
+    A worker takes the run of a schedule some seconds before it is due. One that had not begun waits again for its time:
+    whether it is still wanted when there is a worker, the schedule's policy says.
+    """
     everywhere = prefect.under_way()
     alive = _with_a_process(run.id for run in everywhere)
     lost = [run for run in everywhere if run.work_pool_name == pool and run.id not in alive]
-    for run in lost:
+    waiting = [run for run in lost if run.of_schedule and run.state_type == "PENDING" and not run.run_count]
+    for run in waiting:
+        prefect.set_state(run.id, "SCHEDULED", "It was taken by a worker and not begun.", due=run.expected_start_time)
+    ended = [run for run in lost if run not in waiting]
+    for run in ended:
         # Prefect lets a run that is being cancelled become nothing else.
         prefect.set_state(run.id, "CANCELLED" if run.state_type == "CANCELLING" else "CRASHED", message)
     alone = len(lost) == len(everywhere)
@@ -47,7 +55,7 @@ def put_in_order(prefect: PrefectRuns, pool: str, leases: Path, message: str) ->
             prefect.request("POST", "/v2/concurrency_limits/decrement-with-lease", {"lease_id": lease})
     if alone:
         _free_slots(prefect)
-    return lost
+    return ended
 
 
 def _free_slots(prefect: PrefectRuns) -> None:

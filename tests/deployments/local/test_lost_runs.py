@@ -46,10 +46,12 @@ class FakePrefect(httpx.MockTransport):
             return [run.id for run in put_in_order(runs, "sluice", leases, message)]
 
 
-def _run(run_id: str, pool: str) -> dict[str, str]:
+def _run(run_id: str, pool: str) -> dict[str, Any]:
     now = "2026-11-21T05:00:00Z"
     described = {"id": run_id, "name": run_id, "flow_id": "f", "created": now, "expected_start_time": now}
-    return {**described, "work_pool_name": pool, "state_type": "CANCELLING" if "cancelled" in run_id else "RUNNING"}
+    state = {"cancelled": "CANCELLING", "taken": "PENDING", "begun": "PENDING"}.get(run_id, "RUNNING")
+    scheduled = {"auto_scheduled": run_id in {"taken", "begun"}, "run_count": int(run_id == "begun")}
+    return {**described, "work_pool_name": pool, "state_type": state, **scheduled}
 
 
 @pytest.fixture
@@ -79,6 +81,15 @@ def test_cancelled_run_without_a_process_is_cancelled(leases: Path) -> None:
         "cancelled": "CANCELLED",
         "dead": "CRASHED",
     }
+
+
+def test_run_of_a_schedule_that_had_not_begun_waits_again(leases: Path) -> None:
+    """A worker takes it before it is due; its time counts as missed, so that the schedule's policy decides."""
+    prefect = FakePrefect(taken="sluice", begun="sluice")
+    assert prefect.put_in_order(leases) == ["begun"]
+    assert prefect.states["taken"]["type"] == "SCHEDULED"
+    assert prefect.states["taken"]["state_details"] == {"scheduled_time": "2026-11-21T05:00:00+00:00"}
+    assert prefect.states["begun"]["type"] == "CRASHED"
 
 
 def test_stopping_the_stack_says_so(leases: Path) -> None:
