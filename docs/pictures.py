@@ -1,6 +1,6 @@
 """Makes the pictures of the README anew: what the demo prints, and two pages of Prefect's UI, of a real run.
 
-python docs/images/record.py     on a quiet machine with Debian's chromium; about two minutes
+python docs/pictures.py     on a quiet machine with Debian's chromium; about two minutes
 """
 
 import os
@@ -15,7 +15,7 @@ from playwright.sync_api import Page, sync_playwright
 from rich.console import Console
 from rich.text import Text
 
-HERE = Path(__file__).parent
+IMAGES = Path(__file__).parent / "images"
 _COLUMNS = 96
 
 
@@ -43,7 +43,7 @@ def _save_terminal(printed: str) -> None:
     # Rich names a font on somebody's server; whoever looks at the picture should not have to ask it.
     drawn = re.sub(r"\s*@font-face \{.*?\}\n", "\n", drawn, flags=re.DOTALL)
     drawn = drawn.replace("Fira Code, monospace", "Fira Code, DejaVu Sans Mono, Menlo, Consolas, monospace")
-    (HERE / "demo.svg").write_text(drawn, encoding="utf-8")
+    (IMAGES / "demo.svg").write_text(drawn, encoding="utf-8")
 
 
 def _save_pages(printed: str) -> None:
@@ -54,7 +54,7 @@ def _save_pages(printed: str) -> None:
         page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
         for flow in ("pipeline", "train"):
             _open_run(page, found[1], flow)
-            page.screenshot(path=HERE / f"{flow}.png")
+            page.screenshot(path=IMAGES / f"{flow}.png")
         browser.close()
 
 
