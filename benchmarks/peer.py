@@ -61,6 +61,7 @@ class Peer:
         else:
             line = self._process.stdout.readline()
         if not line:
+            self._process.wait(timeout=10)  # it closes its answers before it has said why
             said = self._log.read_text(encoding="utf-8")[-3000:]
             raise RuntimeError(f"{self._module} did not answer {request}. It said:\n{said}")
         return json.loads(line)
