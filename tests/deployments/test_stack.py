@@ -358,6 +358,7 @@ def test_down_without_a_stack_says_so(folder: Path) -> None:
     assert "sluice up" in done.stdout
 
 
+@pytest.mark.slow
 def test_failing_service_shows_its_log(folder: Path) -> None:
     """A service that cannot start ends `up` with the end of its log; everything else is stopped again."""
     home = folder / ".sluice"

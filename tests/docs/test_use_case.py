@@ -50,6 +50,7 @@ def flats(tmp_path: Path, stack: Stack) -> Iterator[dict[str, str]]:
         client.run(remove_path, str(project))
 
 
+@pytest.mark.slow
 def test_example_becomes_a_served_champion(flats: dict[str, str], stack: Stack) -> None:
     """The printed lines are a complete use case: rows in, bad ones out, a champion that answers over HTTP.
 

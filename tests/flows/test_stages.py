@@ -108,6 +108,7 @@ def test_a_failed_pipeline_goes_on_from_the_stage_that_failed(stack: Stack, tmp_
     assert (states["search"], states["fit"], states["log"]) == ("Cached", "Completed", "Completed")
 
 
+@pytest.mark.slow
 def test_what_steps_log_on_workers_reaches_the_run(stack: Stack) -> None:
     """Lines of a task and of its fan-out, on whatever worker, are in the log of their run."""
     ended = runs.run(stack, "pipeline/tiny", offset=60_000_000)
