@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from croniter import croniter
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+_SHORTEST_LATEST = 10
 # Intervals count from here, so that deploying again does not move them.
 ANCHOR = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -54,6 +55,11 @@ class Schedule(BaseModel):
             raise ValueError("a schedule has either cron or interval")
         if self.interval is not None and self.timezone != "UTC":
             raise ValueError("an interval counts seconds; only cron has a time zone")
+        if self.interval is not None and self.interval < _SHORTEST_LATEST and self.catch_up == "latest":
+            raise ValueError(
+                f"a run takes seconds to start, and with catch_up: latest the next time of an interval under "
+                f"{_SHORTEST_LATEST} s would supersede it; set catch_up to none or all"
+            )
         return self
 
     def ticks(self, after: datetime) -> Iterator[datetime]:

@@ -83,6 +83,7 @@ def test_a_run_that_waited_longer_than_expires_is_dropped() -> None:
         ({"cron": "61 * * * *"}, "five fields"),
         ({"cron": "0 3 * * *", "timezone": "Berlin"}, "there is no time zone 'Berlin'"),
         ({"interval": 0}, "greater than 0"),
+        ({"interval": 5}, "set catch_up to none or all"),
         ({"interval": 40, "timezone": "Europe/Berlin"}, "only cron has a time zone"),
     ],
 )
