@@ -15,7 +15,7 @@ empty :=
 # One for each choice of extras, so that asking for more installs more.
 INSTALLED := .venv/.installed-$(subst $(empty) $(empty),+,$(EXTRAS))
 
-.PHONY: help install demo test test-slow check format bench clean
+.PHONY: help install demo test test-slow test-rare check format bench clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,10 +36,13 @@ demo: install ## Real ratings to recommendations, on the real stack (KEEP=1 leav
 	@$(RUN)/sluice demo $(if $(KEEP),--keep)
 
 test: install ## The test suite, under ten minutes
-	$(RUN)/python -m pytest -m "not slow"
+	$(RUN)/python -m tests.side_by_side "not slow and not integration" "not slow and integration"
 
 test-slow: install ## What .ci/run adds: minutes, not seconds
-	$(RUN)/python -m pytest -m slow --timeout 900
+	$(RUN)/python -m tests.side_by_side "slow and not rare and not waits" "slow and not rare and waits" --timeout 900
+
+test-rare: install ## Before a release: thousands of requests, large files, more of what other tests do
+	$(RUN)/python -m pytest -m rare --timeout 900
 
 check: install ## Lint, types, import rules, generated files
 	$(RUN)/ruff check .
@@ -48,6 +51,7 @@ check: install ## Lint, types, import rules, generated files
 	$(RUN)/lint-imports
 	$(RUN)/sluice deploy --check
 	$(RUN)/python -m deployments.reference --check
+	$(RUN)/python -m observability.dashboards --check
 	$(UV) lock --check --python $(PYTHON)
 
 format: install ## Format the code

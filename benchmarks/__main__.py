@@ -20,6 +20,9 @@ BENCHMARKS = {
     "ingest": "benchmarks.ingest",
     "feature_step": "benchmarks.feature_step",
     "recommender": "benchmarks.packaged_ratings",
+    "serving": "benchmarks.serving",
+    "operate": "benchmarks.operate",
+    "observability": "benchmarks.observability",
 }
 
 

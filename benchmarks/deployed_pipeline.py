@@ -32,7 +32,7 @@ def deployed(stack: BenchStack, use_case: str, params: Mapping[str, Any]) -> dic
         RuntimeError: the run did not complete; with what it said.
     """
     empty(Lake.from_settings(stack.settings), use_case)
-    with PrefectRuns(stack.settings.prefect.url) as runs:
+    with PrefectRuns.of(stack.settings.prefect) as runs:
         ended = completed(runs, runs.start(f"pipeline/{use_case}", {"params": dict(params)}))
         stages = {runs.flow_name(child.flow_id): child for child in runs.children(ended.id)}
     return {

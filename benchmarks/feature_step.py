@@ -90,7 +90,7 @@ def _alone(peer: Peer) -> list[psutil.Process]:
 
 def _stage(stack: BenchStack, seed: int) -> tuple[float, float]:
     """Seconds from Running to Completed, and of the task ``build``."""
-    with PrefectRuns(stack.settings.prefect.url) as runs:
+    with PrefectRuns.of(stack.settings.prefect) as runs:
         ended = completed(runs, runs.start("features/generated_ratings", {"params": {"seed": seed}}))
         build = next(task for task in runs.tasks(ended.id) if task["name"].startswith("build"))
     return ended.seconds, float(build["total_run_time"])

@@ -99,7 +99,7 @@ def _one(stack: BenchStack, rows: int) -> Measured:
         writer.ask(path=str(file), rows=rows)
     empty(Lake.from_settings(stack.settings), USE_CASE)
     workers = fresh_workers(stack)
-    with PrefectRuns(stack.settings.prefect.url) as runs, PeakMemory(of_stage(stack, workers)) as memory:
+    with PrefectRuns.of(stack.settings.prefect) as runs, PeakMemory(of_stage(stack, workers)) as memory:
         ended = completed(runs, runs.start(f"ingest/{USE_CASE}", {}))
     _check(stack, rows)
     target = stack.root / "duckdb.parquet"

@@ -16,20 +16,23 @@ Cell = Spread | float | int | str | None
 
 
 class Target(BaseModel):
-    """A bound that was set before anything was measured."""
+    """A bound that was set before anything was measured: the figure is ``below`` it, or ``at_least`` it."""
 
     name: str
     measured: float
-    below: float
+    below: float | None = None
+    at_least: float | None = None
     unit: str = ""
 
     @property
     def met(self) -> bool:
-        return self.measured < self.below
+        high = self.below is None or self.measured < self.below
+        return high and (self.at_least is None or self.measured >= self.at_least)
 
     def __str__(self) -> str:
         verdict = "met" if self.met else "MISSED"
-        return f"{verdict:<6}  {self.name}: {self.measured:.2f}{self.unit}, target under {self.below:g}{self.unit}"
+        bound = f"under {self.below:g}" if self.below is not None else f"at least {self.at_least:g}"
+        return f"{verdict:<6}  {self.name}: {self.measured:.2f}{self.unit}, target {bound}{self.unit}"
 
 
 class Table(BaseModel):

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from loguru import logger
 
+from deployments.expiry import drop_expired, waiting
 from sluice.documents import DocumentStore, open_documents
 from sluice.errors import SluiceError
 from sluice.runs import PrefectRuns
@@ -64,6 +65,8 @@ def _schedules(prefect: PrefectRuns) -> Iterator[Scheduled]:
 
 def switch(prefect: PrefectRuns, scheduled: Scheduled, active: bool) -> None:
     """Pause or resume one schedule."""
+    if active:  # somebody may have paused the whole deployment in Prefect's pages
+        prefect.request("POST", f"/deployments/{scheduled.id}/resume_deployment")
     _update(prefect, scheduled.id, scheduled.schedule_id, active, scheduled.schedule.model_dump(exclude_defaults=True))
 
 
@@ -94,6 +97,7 @@ def sweep(prefect: PrefectRuns, documents: DocumentStore, now: datetime | None =
     now = now or datetime.now(UTC)
     made = dropped = 0
     _restore(prefect, documents)
+    dropped += drop_expired(prefect, now)
     for scheduled in schedules(prefect):
         if scheduled.active:
             dropped += _drop_late(prefect, scheduled, now)
@@ -113,9 +117,8 @@ def set_cursor(documents: DocumentStore, deployment: str, until: datetime) -> No
 
 
 def _drop_late(prefect: PrefectRuns, scheduled: Scheduled, now: datetime) -> int:
-    waiting = {"state": {"type": {"any_": ["SCHEDULED"]}}, "expected_start_time": {"before_": now.isoformat()}}
     dropped = 0
-    for run in prefect.runs_of(scheduled.id, **waiting):
+    for run in prefect.runs_of(scheduled.id, **waiting(now)):
         # One that somebody started, or that is to be tried again, is wanted.
         if not run.of_schedule or run.run_count:
             continue
@@ -155,13 +158,13 @@ def _second(moment: datetime) -> int:
 
 def main() -> None:
     """Sweep until the process is ended. An outage is one line, and the next sweep."""
-    from observability.logging import configure_logging
+    from observability.process import configure_process
 
     settings = Settings.load()
-    configure_logging(settings, service="catch-up")
+    configure_process(settings, service="catch-up")
     documents = open_documents(settings)
     failing = False
-    with PrefectRuns(settings.prefect.url) as prefect:
+    with PrefectRuns.of(settings.prefect) as prefect:
         while True:
             try:
                 sweep(prefect, documents)
@@ -178,7 +181,7 @@ def sweep_once(settings: Settings) -> None:
     """Before a worker polls. Never in its way: when Prefect does not answer, the worker will say so itself."""
     documents = open_documents(settings)
     try:
-        with PrefectRuns(settings.prefect.url) as prefect:
+        with PrefectRuns.of(settings.prefect) as prefect:
             sweep(prefect, documents)
     except SluiceError as error:
         logger.warning("{}", error)

@@ -17,11 +17,17 @@ from deployments.commands import (
     demo,
     deploy,
     doctor,
+    keys,
+    limits,
+    logs,
+    models,
     new,
     release,
     run,
+    runs,
     schedules,
     stack,
+    tasks,
     use_cases,
     watch,
 )
@@ -57,7 +63,27 @@ def root(
 ) -> None: ...
 
 
-for group in (stack, doctor, deploy, run, watch, backfill, schedules, data, release, use_cases, new, check, demo):
+for group in (
+    stack,
+    doctor,
+    deploy,
+    run,
+    runs,
+    tasks,
+    watch,
+    backfill,
+    schedules,
+    limits,
+    data,
+    models,
+    release,
+    logs,
+    keys,
+    use_cases,
+    new,
+    check,
+    demo,
+):
     group.add_to(app)
 
 

@@ -4,13 +4,15 @@ The same list is written to ``prefect.yaml`` (`deployments.prefect_yaml`) and re
 (`deployments.register`).
 """
 
+import math
 from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
+from sluice.limits import Limits
 from sluice.schedule import ANCHOR, Schedule
-from sluice.use_case import Flow, Resources, UseCaseConfig, discover, load_use_case
+from sluice.use_case import STAGES, Flow, Resources, UseCaseConfig, discover, load_use_case
 
 PoolType = Literal["process", "kubernetes"]
 POOLS: dict[PoolType, str] = {"process": "sluice", "kubernetes": "sluice-kubernetes"}
@@ -22,9 +24,12 @@ _WHAT: dict[str, str] = {
     "train": "Splits, searches, fits and registers a challenger of {name}.",
     "evaluate": "Compares the challenger with the champion on the same hold-out and promotes it if the gate lets it.",
     "pipeline": "Ingest, features, train, evaluate: each a run of its own; what did not change is skipped.",
+    "score": "Predicts for every row of a table, features/{name} if no other is named, into scores/{name}.",
+    "monitor": "Compares what {name}'s champion is asked with its training data, and its answers with outcomes.",
 }
 # A run starts, writes its last state and is cleaned up outside the time that its stage may take.
 _DEADLINE_MARGIN = 300
+_LONGEST_TURN = 86_400  # seconds that a run with a rate, which nothing lets expire, may wait for its turn
 
 
 class Deployment(BaseModel):
@@ -67,18 +72,21 @@ def deployments_of(
 
 
 def _deployment(config: UseCaseConfig, flow: Flow, pool_type: PoolType, pool: str) -> Deployment:
+    limits = config.limits.get(flow, Limits())
+    # As the schedule's policy does, they travel with each run: it keeps them itself.
+    own = {"limits": given} if (given := limits.given()) else {}
     return Deployment(
         flow=flow,
         name=config.name,
         description=f"{config.title}. {_WHAT[flow].format(name=config.name)} Owner: {config.owner}.",
         # A module path, not a file: nothing is copied to the run, and what the flow defines pickles by reference.
         entrypoint=f"flows.{flow}.{flow}",
-        parameters={"use_case": config.name},
+        parameters={"use_case": config.name, **own},
         tags=["sluice", config.name],
         schedules=[_schedule(config.schedules[flow])] if flow in config.schedules else [],
         # Stages hold the use case's global limit, which counts across deployments; the pipeline cannot, since it waits
         # for them.
-        concurrency_limit=1 if flow == "pipeline" else None,
+        concurrency_limit=limits.concurrency or (1 if flow == "pipeline" else None),
         pool=pool,
         job_variables=_kubernetes_variables(config, flow) if pool_type == "kubernetes" else {},
     )
@@ -98,15 +106,22 @@ def _kubernetes_variables(config: UseCaseConfig, flow: Flow) -> dict[str, Any]:
     """Values for the variables of ``work_pools/kubernetes.json``."""
     if flow == "pipeline":
         # It only starts the stages and waits for them, one after the other.
-        resources = Resources(cpu=0.1, memory="512Mi", timeout=config.resources.timeout * (len(get_args(Flow)) - 1))
+        resources = Resources(cpu=0.1, memory="512Mi", timeout=config.resources.timeout * len(STAGES))
     else:
         resources = config.resources
     variables: dict[str, Any] = {
         "cpu_request": f"{resources.cpu:g}",
         "memory_request": resources.memory,
         "memory_limit": resources.memory,
-        "active_deadline_seconds": int(resources.timeout) + _DEADLINE_MARGIN,
+        "active_deadline_seconds": _deadline(config.limits.get(flow, Limits()), resources.timeout) + _DEADLINE_MARGIN,
     }
     if resources.gpu:
         variables["gpu_limit"] = str(resources.gpu)
     return variables
+
+
+def _deadline(limits: Limits, timeout: float) -> int:
+    """Seconds that a pod may need: for all tries, for what is between them, and for its turn."""
+    seconds = (limits.hard_seconds or timeout) * (1 + limits.retries) + limits.retry_delay_seconds * limits.retries
+    waits = limits.spacing is not None
+    return math.ceil(seconds + ((limits.expires or _LONGEST_TURN) if waits else 0))

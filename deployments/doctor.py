@@ -12,7 +12,8 @@ from deployments.extras import missing_modules
 from deployments.local.ports import holder, is_free
 from deployments.local.record import StackRecord
 from deployments.local.services import local_services
-from sluice.settings import Settings
+from deployments.local.watching import how_to_install, missing_packages, serving_refuses
+from sluice.settings import Settings, is_loopback
 
 Level = Literal["ok", "warning", "problem"]
 _ROOMS = ("sluice", "flows", "serving", "observability", "deployments")
@@ -37,6 +38,8 @@ def examine(settings: Settings, record: StackRecord | None) -> Iterator[Finding]
         lambda: _folder(settings.home),
         lambda: _shadowing(Path.cwd()),
         lambda: _rendered(Path.cwd()),
+        lambda: _exposed(settings),
+        lambda: _watching(settings, record),
         lambda: _ports(settings) if record is None else _stack(record, settings),
     ]
     for check in checks:
@@ -124,7 +127,7 @@ def _rendered(folder: Path) -> Iterator[Finding]:
 def _ports(settings: Settings) -> Iterator[Finding]:
     record = StackRecord.of(settings, root=Path.cwd())
     taken = False
-    for service in local_services(record, settings):
+    for service in local_services(record, settings, observe=True):
         for port, setting in service.ports.items():
             if not is_free(record.serving_host, port):
                 taken = True
@@ -144,6 +147,29 @@ def _stack(record: StackRecord, settings: Settings) -> Iterator[Finding]:
         else:
             yield Finding("stack", "problem", f"{text}, but does not answer well", f"tail {service.log}")
     yield from _worker_versions(record)
+
+
+def _watching(settings: Settings, record: StackRecord | None) -> Iterator[Finding]:
+    if packages := missing_packages():
+        text = f"{', '.join(packages)} not installed: sluice up --observe starts without"
+        yield Finding("observe", "warning", text, how_to_install(packages))
+    else:
+        yield Finding("observe", "ok", "Prometheus, Alertmanager and node exporter are installed")
+    if settings.observe.hurry > 1:
+        text = f"for a rehearsal, every time of rules and notifications is divided by {settings.observe.hurry:g}"
+        yield Finding("observe", "warning", text, "Outside of one: unset SLUICE_OBSERVE__HURRY")
+    if record is not None and "prometheus" in record.services and serving_refuses(settings):
+        text = "serving asks for an API key, and Prometheus has none"
+        todo = "sluice keys create prometheus, into a file that SLUICE_OBSERVE__SERVING_KEY_FILE names"
+        yield Finding("observe", "problem", text, todo)
+
+
+def _exposed(settings: Settings) -> Iterator[Finding]:
+    if is_loopback(settings.host) or settings.dask.address:
+        return
+    text = f"the scheduler listens on {settings.host}: whoever reaches it can run anything as this user"
+    todo = "Let a firewall keep others away, or go back to SLUICE_HOST=127.0.0.1"
+    yield Finding("dask", "warning", text, todo)
 
 
 def _worker_versions(record: StackRecord) -> Iterator[Finding]:

@@ -60,10 +60,3 @@ class RenderedStaleError(SluiceError):
     """Fields: paths, diff."""
 
     template = "{paths} no longer match the use cases. Write them again: sluice deploy --render\n{diff}"
-
-
-class RollbackImpossibleError(SluiceError):
-    """Fields: model, problem."""
-
-    status = 409
-    template = "{model} cannot be rolled back: {problem}. Name a version with --to; they are in: sluice history {model}"

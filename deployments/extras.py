@@ -14,6 +14,8 @@ EXTRAS = {
     "orjson": "serving",
     "prometheus_client": "serving",
     "flask": "stack",  # mlflow itself is always there, without its server
+    "flask_wtf": "stack",
+    "prometheus_flask_exporter": "stack",
     "psutil": "stack",
     "supervisor": "stack",
     "implicit": "als",

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
+from deployments.alerts_page import alerts_page
+
 _HEAD = "<!-- Written by `python -m deployments.reference`; change the code's descriptions, not this file. -->\n"
 
 _SETTINGS_INTRO = """\
@@ -35,7 +37,7 @@ _USE_CASE_INTRO = """\
 
 Every key that a use case's file may have; [use cases](use-cases.md) says what they are good for. A key that is not
 here is refused when the file is read: the message names the file, the key and what is allowed there. `<name>` is a
-metric of `evaluate`, `<flow>` one of ingest, features, train, evaluate and pipeline.
+metric of `evaluate`, `<flow>` one of ingest, features, train, evaluate, pipeline and score.
 
 """
 
@@ -196,6 +198,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     Path("docs/settings.md"): settings_page,
     Path("docs/cli.md"): cli_page,
     Path("docs/use-case-yaml.md"): use_case_page,
+    Path("docs/alerts.md"): lambda: _HEAD + alerts_page(),
 }
 
 

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import get_args
 
 from rich.console import Console
 from rich.live import Live
@@ -15,7 +14,7 @@ from rich.table import Table
 from deployments.terminal import console
 from sluice.errors import ServiceUnavailableError
 from sluice.runs import FlowRun, PrefectRuns
-from sluice.use_case import Flow
+from sluice.use_case import STAGES
 
 _POLL_SECONDS = 0.5
 # Prefect hears how tasks ended a moment after it hears of the run; whether a stage was unchanged is worth that moment.
@@ -53,7 +52,7 @@ def watch(prefect: PrefectRuns, run: FlowRun, terminal: Console = console) -> Wa
     """
     flow = prefect.flow_name(run.flow_id)
     # A pipeline's stages are known before they start, so the lines that are still to come are shown too.
-    watched = WatchedRun(flow, run, {name: None for name in get_args(Flow) if flow == "pipeline" and name != flow})
+    watched = WatchedRun(flow, run, dict.fromkeys(STAGES if flow == "pipeline" else ()))
     with _shown(watched, terminal) as changed:
         silent_since: float | None = None
         last_looks = 0

@@ -1,6 +1,6 @@
-"""Makes the pictures of the README anew: what the demo prints, and two pages of Prefect's UI, of a real run.
+"""Makes the pictures of the README anew: what the demo prints, pages of Prefect's UI, and ours, of real runs.
 
-python docs/pictures.py     on a quiet machine with Debian's chromium; about two minutes
+python docs/pictures.py     on a quiet machine with Debian's chromium; about four minutes
 """
 
 import os
@@ -17,6 +17,14 @@ from rich.text import Text
 
 IMAGES = Path(__file__).parent / "images"
 _COLUMNS = 96
+# Our own pages: the picture's name, the address, and what is there when the page has its data.
+CONSOLE = (
+    ("run", "runs", "#runs tbody tr"),
+    ("tasks", "tasks", "#tasks tbody tr"),
+    ("model", "models/diabetes", "#versions tbody tr"),
+    ("evaluation", "models/diabetes/evaluation", "#confusion tbody td"),
+    ("recommendations", "models/movies/recommendations", "#ranking li"),
+)
 
 
 def main() -> None:
@@ -25,7 +33,11 @@ def main() -> None:
         try:
             printed = _sluice("demo", "--keep", folder=folder, env=env)
             _save_terminal(printed)
-            _save_pages(printed)
+            _sluice("run", "diabetes", folder=folder, env=env)
+            addresses = dict(
+                re.findall(r"export (\w+)=['\"]?([^'\"\n]+)", _sluice("status", "--env", folder=folder, env=env))
+            )
+            _save_pages(addresses)
         finally:
             _sluice("down", folder=folder, env=env)
 
@@ -46,15 +58,23 @@ def _save_terminal(printed: str) -> None:
     (IMAGES / "demo.svg").write_text(drawn, encoding="utf-8")
 
 
-def _save_pages(printed: str) -> None:
-    found = re.search(r"Prefect\s+(http\S+)", printed)
-    assert found, printed
+def _save_pages(addresses: dict[str, str]) -> None:
+    prefect = addresses["SLUICE_PREFECT__URL"].removesuffix("/api")
+    console = f"http://{addresses['SLUICE_SERVING__HOST']}:{addresses['SLUICE_SERVING__PORT']}/console"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
         for flow in ("pipeline", "train"):
-            _open_run(page, found[1], flow)
+            _open_run(page, prefect, flow)
             page.screenshot(path=IMAGES / f"{flow}.png")
+        for name, path, shown in CONSOLE:
+            page.goto(f"{console}/{path}")
+            page.locator(shown).first.wait_for()
+            if name == "run":
+                page.locator(shown).first.get_by_role("link").first.click()
+                page.locator("#artifacts section").first.wait_for()
+            page.wait_for_timeout(1000)
+            page.screenshot(path=IMAGES / f"console-{name}.png")
         browser.close()
 
 

@@ -12,7 +12,9 @@ from prefect.artifacts import create_image_artifact, create_markdown_artifact, c
 from flows.plan import StagePlan
 from sluice.distribution import Profile
 from sluice.errors import UseCaseInvalidError
+from sluice.evaluation import DOCUMENT
 from sluice.gate import Verdict
+from sluice.monitor_findings import Findings
 from sluice.references import ModelRef, TableRef
 from sluice.use_case import UseCase
 
@@ -34,6 +36,17 @@ def publish_profile(plan: StagePlan, ref: TableRef, profile: Profile, details: d
         table=profile_table(profile, platform().lake.dataset(ref).schema),
         key=_key("profile", plan),
         description=f"**{ref}**" + "".join(f", {name} {value}" for name, value in details.items()),
+    )
+
+
+def publish_scores(plan: StagePlan, ref: TableRef, spread: list[dict[str, Any]], details: dict[str, Any]) -> None:
+    """How the predictions are spread; how many rows, how fast, and which have none for what reason."""
+    heading = f"**{ref}**, by {plan.inputs['model']} of {plan.inputs['table']}"
+    told = {name.replace("_", " "): value for name, value in details.items() if value}
+    create_table_artifact(
+        table=spread,
+        key=_key("predictions", plan),
+        description=heading + "".join(f", {name} {value}" for name, value in told.items()),
     )
 
 
@@ -67,12 +80,37 @@ def publish_verdict(plan: StagePlan, verdict: Verdict) -> None:
     create_markdown_artifact("\n".join(lines), key=_key("verdict", plan))
 
 
+def publish_findings(plan: StagePlan, found: Findings) -> None:
+    """Drift as a table; live quality and what could not be compared as a page."""
+    drift = found.drift
+    create_table_artifact(
+        table=[
+            {"feature": one.feature, "score": round(one.score, 4), "drifted": one.score > drift.threshold}
+            for one in drift.features
+        ],
+        key=_key("drift", plan),
+        description=f"**{plan.use_case}@{found.champion}** against {drift.reference}: {drift.samples} rows, "
+        f"threshold {drift.threshold:g}",
+    )
+    lines = [f"# {plan.use_case}, {found.at:%Y-%m-%d %H:%M} UTC", "", "| alias | version | outcomes | measured |"]
+    lines += ["| --- | --- | --- | --- |"]
+    for one in found.quality:
+        told = ", ".join(f"{name} {value:.4g}" for name, value in one.metrics.items()) or "too few outcomes"
+        lines.append(f"| {one.alias} | {one.version} | {one.samples} | {told} |")
+    lines += ["", *(f"- {note}" for note in found.notes)]
+    create_markdown_artifact("\n".join(lines), key=_key("quality", plan))
+
+
 def as_json(use_case: UseCase, name: str, content: Any) -> str:
     """What a use case's step ``artifacts`` gave under ``name``.
 
     Raises:
-        UseCaseInvalidError: it holds something that JSON has no form for, such as a NumPy array or NaN.
+        UseCaseInvalidError: it holds something that JSON has no form for, such as a NumPy array or NaN, or takes the
+            name of the evaluation that Sluice itself writes.
     """
+    if name == DOCUMENT:
+        problem = f"artifacts gave {name!r}, which is the name of what Sluice makes of it. Choose another one."
+        raise UseCaseInvalidError(path=use_case.folder / "steps.py", problem=problem)
     try:
         return json.dumps(content, allow_nan=False)
     except (TypeError, ValueError) as error:

@@ -65,20 +65,28 @@ def _score(plan: StagePlan, model: Any) -> Scores:
     return {name: float(value) for name, value in use_case.steps.evaluate(model, holdout, params).items()}
 
 
-def _keep_artifacts(plan: StagePlan, model: Any, version: "ModelVersion") -> None:
-    """What the use case's optional step ``artifacts`` gives: by name, onto the MLflow run and as a Prefect artifact."""
+def _keep_artifacts(plan: StagePlan, model: Any, version: "ModelVersion", scores: Scores) -> None:
+    """What the use case's optional step ``artifacts`` gives: by name, onto the MLflow run and as a Prefect artifact.
+
+    Beside it the version's evaluation, which is made of it and of the metrics: what the service shows of a version.
+    """
     from flows.artifacts import as_json, publish_json
     from flows.platform import platform
     from flows.steps import dataset, load
+    from sluice.evaluation import DOCUMENT, Evaluation
 
     use_case, params = load(plan)
-    if not hasattr(use_case.steps, "artifacts"):
-        return
-    _, holdout = use_case.steps.split(dataset(plan.inputs["features"]), params)
-    for name, content in use_case.steps.artifacts(model, holdout, params).items():
+    table, registry = plan.inputs["features"], platform().registry
+    given: dict[str, Any] = {}
+    if hasattr(use_case.steps, "artifacts"):
+        _, holdout = use_case.steps.split(dataset(table), params)
+        given = use_case.steps.artifacts(model, holdout, params)
+    for name, content in given.items():
         text = as_json(use_case, name, content)
-        platform().registry.log_json(version, name, text)
+        registry.log_json(version, name, text)
         publish_json(plan, name, text)
+    evaluation = Evaluation.of(plan.use_case, version.version, table, scores, given)
+    registry.log_json(version, DOCUMENT, evaluation.model_dump_json())
 
 
 @stage_task(name="score challenger")
@@ -92,7 +100,7 @@ def score_challenger(plan: StagePlan) -> Scores:
     version = registry.find(plan.use_case, version=plan.inputs["challenger"])
     assert version is not None
     registry.log_metrics(version, scores)
-    _keep_artifacts(plan, model, version)
+    _keep_artifacts(plan, model, version, scores)
     return scores
 
 

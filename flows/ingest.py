@@ -120,13 +120,17 @@ def compare(plan: StagePlan, checked: "Checked", refused: dict[str, Any]) -> "Pr
 
 
 @stage_task(name="write")
-def write(plan: StagePlan, checked: "Checked", refused: dict[str, Any], new: "Profile") -> TableRef:
-    """Commit the accepted rows as the next version of the raw table: all of them, once."""
+def write(plan: StagePlan, checked: "Checked", refused: dict[str, Any], new: "Profile") -> TableRef | None:
+    """Commit the accepted rows as the next version of the raw table: all of them, once.
+
+    Returns:
+        None when a window holds no row and the table has no version yet. A whole source without a row is an error.
+    """
     from flows.artifacts import publish_profile
     from flows.platform import platform
     from flows.steps import compute, load
     from flows.validation import PROFILE, check_again, last_profile
-    from sluice.errors import TableMovedError
+    from sluice.errors import TableMovedError, TableNotFoundError
 
     lake, key = platform().lake, f"ingest-{plan.key}"
     metadata = {"sluice.source": plan.inputs["source"], "sluice.quarantined": str(refused["quarantined"])}
@@ -143,6 +147,10 @@ def write(plan: StagePlan, checked: "Checked", refused: dict[str, Any], new: "Pr
         except TableMovedError:
             checked = check_again(load(plan)[0], checked, compute(f"raw/{plan.use_case}"))
             new = checked.profile.model_copy(update={"arrived": new.arrived})
+        except TableNotFoundError:
+            if "window" not in plan.inputs:
+                raise
+            return None
         else:
             publish_profile(plan, ref, profile, refused)
             return ref

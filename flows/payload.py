@@ -15,12 +15,14 @@ def pack(thing: Any) -> bytes:
 
 
 def call(item: bytes, work: Any) -> Any:
-    """Run ``work``, a function with its further arguments and the log it writes to, on one item."""
+    """Run ``work`` on one item: a function, its further arguments, the log it writes to, whether a step fans out."""
+    from flows.interruption import interruptible, working
     from flows.run_log import run_log
 
-    fn, args, target = cloudpickle.loads(work) if isinstance(work, bytes) else work
-    with run_log(target):
-        return fn(cloudpickle.loads(item), *args)
+    fn, args, target, of_step = cloudpickle.loads(work) if isinstance(work, bytes) else work
+    with run_log(target, getattr(fn, "__name__", type(fn).__name__)):
+        within = interruptible if of_step else working
+        return within(target and target.flow_run_id, fn, cloudpickle.loads(item), *args)
 
 
 def combine(left: Any, right: Any, how: bytes) -> Any:

@@ -9,13 +9,21 @@ from prefect.deployments import run_deployment
 from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict
 
-from flows.due import dropped
+from flows.deadline import Deadlines
+from flows.due import dropped, expired
 from flows.evaluate import evaluate
 from flows.features import features
 from flows.ingest import ingest
-from flows.stage import StageResult, one_line_failure
+from flows.result import publish_result
+from flows.stage import StageResult
+from flows.time_limits import time_limits
+from flows.traced import this_run
 from flows.train import train
+from flows.tries import one_line_failure, plan_tries
+from flows.turn import wait_for_turn
 from sluice.errors import StageFailedError
+from sluice.limits import Limits
+from sluice.references import ModelRef, TableRef
 
 _POLL_SECONDS = 0.25
 
@@ -48,6 +56,7 @@ def pipeline(
     fresh: bool = False,
     inline: bool = False,
     schedule: dict[str, Any] | None = None,
+    limits: dict[str, Any] | None = None,
 ) -> "PipelineResult | State[Any]":
     """From source to champion. Each stage gets the exact version that the one before it wrote.
 
@@ -58,27 +67,40 @@ def pipeline(
         fresh: skip nothing; features, training and evaluation are done again.
         inline: run the stages as subflows in this process, for debugging.
         schedule: the schedule that made this run; one that comes too late for its policy ends at once.
+        limits: what the deployment has from use_case.yaml; its time limits hold for the stages too.
     """
-    if (too_late := dropped(schedule)) is not None:
-        return too_late
     # The run's id: when it is tried again, what it did afresh the first time is done.
     again = {"fresh": str(flow_run.id)} if fresh else {}
     outcomes: list[StageOutcome] = []
 
-    def stage(name: str, **given: Any) -> StageResult:
+    def stage(name: str, **given: Any) -> TableRef | ModelRef:
         started = time.monotonic()
         run = _inline if inline else _deployed
+        given |= {"within": within} if (within := kept.within()) else {}
         run_id, result = run(name, {"use_case": use_case, "params": params, **given})
+        kept.heard(result.soft_limit_passed)
         outcomes.append(StageOutcome(stage=name, run_id=run_id, seconds=time.monotonic() - started, result=result))
         get_run_logger().info(f"{name}: {result.ref}{' (unchanged, skipped)' if result.skipped else ''}")
-        return result
+        assert result.ref is not None  # only a window may leave nothing
+        return result.ref
 
-    with one_line_failure() as failed:
-        raw_version = stage("ingest").ref.version if as_of is None else as_of
-        built = stage("features", raw_version=raw_version, **again)
-        model = stage("train", features_version=built.ref.version, **again)
-        stage("evaluate", features_version=built.ref.version, model_version=model.ref.version, **again)
-        return PipelineResult(use_case=use_case, stages=tuple(outcomes))
+    name = f"pipeline/{use_case}"
+    with this_run(name), one_line_failure() as failed:
+        own = Limits.parse(limits)
+        if (too_late := dropped(schedule) or expired(own)) is not None:
+            return too_late
+        plan_tries(own)
+        wait_for_turn(name, own)
+        if (too_late := expired(own)) is not None:
+            return too_late
+        with time_limits(Deadlines.begun(name, own)) as kept:
+            raw_version = stage("ingest").version if as_of is None else as_of
+            built = stage("features", raw_version=raw_version, **again)
+            model = stage("train", features_version=built.version, **again)
+            stage("evaluate", features_version=built.version, model_version=model.version, **again)
+        result = PipelineResult(use_case=use_case, stages=tuple(outcomes))
+        publish_result(result)
+        return result
     return failed[0]
 
 

@@ -28,6 +28,10 @@ class StagePlan(BaseModel):
     code: str
     timeout: float
 
+    def __str__(self) -> str:
+        inputs = ", ".join(f"{name} {ref}" for name, ref in self.inputs.items())
+        return f"{self.stage} of {self.use_case} on {inputs}; key {self.key}"
+
     @property
     def key(self) -> str:
         """Equal for equal work: the cache key of its tasks and the idempotency key of what it writes."""

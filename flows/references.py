@@ -6,6 +6,7 @@ from typing import Any
 from flows.checked import Checked
 from flows.fitted import Fitted
 from flows.platform import platform
+from flows.scored import Scored
 from sluice.arrival import Arrived
 from sluice.dataset import Dataset
 from sluice.references import ModelRef, TableRef
@@ -52,3 +53,8 @@ def _(result: Arrived) -> bool:
 @_is_alive.register
 def _(result: Checked) -> bool:
     return _is_alive(result.accepted) and _is_alive(result.refused)
+
+
+@_is_alive.register
+def _(result: Scored) -> bool:
+    return _is_alive(result.predictions)

@@ -14,9 +14,15 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import RunInput, State
 from prefect.states import Crashed
 from prefect.tasks import Task
+from prefect.utilities.collections import visit_collection
 from prefect_dask import DaskTaskRunner
 from prefect_dask.task_runners import PrefectDaskFuture
 
+from flows.carried import TracedClient
+from flows.occupancy import of_run
+from flows.run_log import LogTarget
+from flows.task_details import note_submitted
+from flows.time_limits import raise_if_over
 from sluice.errors import WorkerLostError
 from sluice.settings import Settings
 
@@ -36,7 +42,9 @@ class ClusterFuture(PrefectDaskFuture[Any]):
             try:
                 remaining = _POLL_SECONDS if deadline is None else min(_POLL_SECONDS, deadline - time.monotonic())
                 result = self._wrapped_future.result(timeout=max(remaining, 0))
-            except distributed.TimeoutError:
+            # The second is what distributed makes of a wait that is cancelled in the moment in which its time is over.
+            except (distributed.TimeoutError, UnboundLocalError):
+                raise_if_over()
                 if deadline is not None and time.monotonic() >= deadline:
                     return
                 if self._wrapped_future.client.scheduler_info(n_workers=1)["workers"]:
@@ -54,6 +62,7 @@ class ClusterFuture(PrefectDaskFuture[Any]):
         return super().result(timeout=timeout, raise_on_failure=raise_on_failure)
 
     def _crash(self, problem: str) -> None:
+        raise_if_over()
         self._final_state = Crashed(message=str(WorkerLostError(task=self.task_name, problem=problem)))
         with get_client(sync_client=True) as client:
             client.set_task_run_state(self.task_run_id, self._final_state, force=True)
@@ -72,6 +81,7 @@ class ClusterTaskRunner(DaskTaskRunner):
                 "threads_per_worker": dask.threads,
                 "memory_limit": dask.memory_limit,
                 "dashboard_address": None,
+                "preload": ["observability.dask_process"],
             }
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
@@ -83,7 +93,25 @@ class ClusterTaskRunner(DaskTaskRunner):
         wait_for: Iterable[Any] | None = None,
         dependencies: dict[str, set[RunInput]] | None = None,
     ) -> ClusterFuture:
-        future = super().submit(task, parameters, wait_for, dependencies)
+        # prefect-dask makes the client, and asks for no class.
+        self.client.__class__ = TracedClient
+        target = LogTarget.current()
+        with of_run(target.flow_run_id if target else None):
+            future = super().submit(task, parameters, wait_for, dependencies)
+        note_submitted(future.task_run_id, task.name, parameters, _given(parameters))
         mine = ClusterFuture(wrapped_future=future.wrapped_future, task_run_id=future.task_run_id)
         mine.task_name = task.name
         return mine
+
+
+def _given(parameters: dict[str, Any]) -> list[str]:
+    """The task runs whose results are among these parameters."""
+    found: list[str] = []
+
+    def note(one: Any) -> Any:
+        if isinstance(one, PrefectDaskFuture):
+            found.append(str(one.task_run_id))
+        return one
+
+    visit_collection(parameters, visit_fn=note, return_data=False)
+    return list(dict.fromkeys(found))

@@ -3,6 +3,7 @@
 from pydantic import BaseModel
 
 from flows.cluster import DaskCompute
+from flows.heard import HeardSteps
 from flows.plan import StagePlan
 from flows.platform import platform
 from flows.run_log import forward
@@ -15,6 +16,7 @@ def load(plan: StagePlan) -> tuple[UseCase, BaseModel]:
     """The use case and its validated parameters."""
     forward()
     use_case = load_use_case(plan.use_case)
+    use_case.steps = HeardSteps(use_case.steps)
     return use_case, use_case.steps.Params.model_validate(plan.params)
 
 

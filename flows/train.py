@@ -73,6 +73,7 @@ def log(plan: StagePlan, parts: "tuple[Dataset, Dataset]", chosen: dict[str, Any
     from flows.artifacts import publish_training
     from flows.platform import platform
     from flows.steps import dataset, load
+    from sluice.serving_policy import TAG as SERVING_TAG
 
     use_case, _ = load(plan)
     params = use_case.steps.Params.model_validate(chosen)
@@ -83,7 +84,12 @@ def log(plan: StagePlan, parts: "tuple[Dataset, Dataset]", chosen: dict[str, Any
         key=f"train-{plan.key}",
         params=chosen,
         inputs=[dataset(name) for name in (plan.inputs["features"], _raw_of(plan)) if name],
-        tags={"sluice.features": plan.inputs["features"], "sluice.code": plan.code, "sluice.plan": plan.key},
+        tags={
+            "sluice.features": plan.inputs["features"],
+            "sluice.code": plan.code,
+            "sluice.plan": plan.key,
+            SERVING_TAG: use_case.config.serving.model_dump_json(exclude_defaults=True),
+        },
     )
     ref = ModelRef(name=registered.name, version=registered.version)
     publish_training(plan, ref, chosen)

@@ -1,34 +1,52 @@
-"""Request metrics as plain ASGI middleware, by OpenTelemetry's names."""
+"""Request metrics and traces as plain ASGI middleware, by OpenTelemetry's names."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from random import random
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
+from opentelemetry import context, trace
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
 from observability.metrics import HTTP_DURATION_BUCKETS
+from observability.tracing import parsed, trace_id, traceparent, tracer
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+R = TypeVar("R")
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # What a client types must not become a label: it could make as many series as it likes.
 UNMATCHED = "unmatched"
 OTHER_METHOD = "_OTHER"
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
+# A trace that begins with one of these goes on in a run, which is traced in any case.
+_STARTS_RUN = ("POST", "/runs")
+_TRACEPARENT = b"traceparent"
+_SERVER_ERROR = 500
 
 
-class HttpMetricsMiddleware:
-    """Times each request until its last byte. Wrap it around everything else.
+class HttpMiddleware:
+    """Times each request until its last byte, and follows its trace. Wrap it around everything else.
 
     Exposes ``http_server_request_duration_seconds{http_request_method, http_route,
-    http_response_status_code}`` (seconds) and ``http_server_active_requests``.
+    http_response_status_code}`` (seconds), with the trace of sampled requests as exemplars, and
+    ``http_server_active_requests``.
+
+    A request that comes with a ``traceparent`` is part of that trace; its answer names its own span in the same
+    header, ``scope["trace_id"]`` is the trace's id, and the span is current while it is answered. A share of the
+    others begins a trace. The rest pays for one look through its headers.
+
+    Args:
+        sample: the share of requests that begin a trace; 0 where spans are sent nowhere.
     """
 
-    def __init__(self, app: App, registry: CollectorRegistry) -> None:
+    def __init__(self, app: App, registry: CollectorRegistry, sample: float = 0.0) -> None:
         self._app = app
+        self._sample = sample
         self._duration = Histogram(
             "http_server_request_duration_seconds",
             "Duration of HTTP server requests.",
@@ -36,13 +54,22 @@ class HttpMetricsMiddleware:
             buckets=HTTP_DURATION_BUCKETS,
             registry=registry,
         )
+        self._known: dict[tuple[str, str, int], Histogram] = {}
         self._active = Gauge("http_server_active_requests", "HTTP server requests under way.", registry=registry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status = 500  # what the server answers when the application dies before it answers
+        started = perf_counter()
+        given = b""
+        for name, value in scope["headers"]:
+            if name == _TRACEPARENT:
+                given = value
+        if given or (self._sample and random() < self._sample) or (scope["method"], scope["path"]) == _STARTS_RUN:
+            await self._traced(scope, receive, send, parsed(given.decode("latin-1")), started)
+            return
+        status = _SERVER_ERROR  # what the server answers when the application dies before it answers
 
         async def noting_status(message: Message) -> None:
             nonlocal status
@@ -50,13 +77,89 @@ class HttpMetricsMiddleware:
                 status = message["status"]
             await send(message)
 
-        started = perf_counter()
         self._active.inc()
         try:
             await self._app(scope, receive, noting_status)
         finally:
             self._active.dec()
-            self._duration.labels(_method(scope), _route(scope), str(status)).observe(perf_counter() - started)
+            self._series(_method(scope), _route(scope), status).observe(perf_counter() - started)
+
+    async def _traced(
+        self, scope: Scope, receive: Receive, send: Send, parent: SpanContext | None, started: float
+    ) -> None:
+        status = _SERVER_ERROR
+        span = _span(scope, parent)
+        ids = span.get_span_context()
+        scope["trace_id"] = f"{ids.trace_id:032x}" if ids.is_valid else ""
+        header = (_TRACEPARENT, traceparent(ids).encode())
+
+        async def noting_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                if header[1]:
+                    message["headers"] = [*message.get("headers", ()), header]
+            await send(message)
+
+        self._active.inc()
+        token = context.attach(trace.set_span_in_context(span))
+        try:
+            await self._app(scope, receive, noting_status)
+        except BaseException as error:
+            span.record_exception(error)
+            raise
+        finally:
+            context.detach(token)
+            self._active.dec()
+            route = _route(scope)
+            example = {"trace_id": scope["trace_id"], "span_id": f"{ids.span_id:016x}"}
+            self._series(_method(scope), route, status).observe(
+                perf_counter() - started, example if ids.trace_flags.sampled else None
+            )
+            _end(span, scope, route, status)
+
+    def _series(self, method: str, route: str, status: int) -> Histogram:
+        """The labels are few, and finding them costs as much as observing."""
+        known = self._known.get((method, route, status))
+        if known is None:
+            known = self._known[method, route, status] = self._duration.labels(method, route, str(status))
+        return known
+
+
+def _span(scope: Scope, parent: SpanContext | None) -> Span:
+    above = trace.set_span_in_context(NonRecordingSpan(parent)) if parent else context.Context()
+    # Renamed at its end, when the route is known. https://opentelemetry.io/docs/specs/semconv/http/http-spans/
+    return tracer().start_span(
+        _method(scope),
+        above,
+        SpanKind.SERVER,
+        {"http.request.method": _method(scope), "url.path": scope["path"], "url.scheme": scope.get("scheme", "http")},
+    )
+
+
+def _end(span: Span, scope: Scope, route: str, status: int) -> None:
+    if span.is_recording():
+        span.update_name(f"{_method(scope)} {route}")
+        span.set_attributes({"http.route": route, "http.response.status_code": status})
+        if status >= _SERVER_ERROR:
+            span.set_status(Status(StatusCode.ERROR))
+    span.end()
+
+
+def in_trace(work: Callable[[], R]) -> Callable[[], R]:
+    """For another thread: the work in the current trace; itself where there is none."""
+    if trace_id() is None:
+        return work
+    here = context.get_current()
+
+    def run() -> R:
+        token = context.attach(here)
+        try:
+            return work()
+        finally:
+            context.detach(token)
+
+    return run
 
 
 def _method(scope: Scope) -> str:

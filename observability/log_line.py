@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 
 from observability.redaction import Redactor
+from observability.run_context import recall
 
 if TYPE_CHECKING:
     from loguru import Record, RecordException
+
+LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
+# What `observability.logging` puts on a record that came through the standard library; no part of the line.
+INTERCEPTED = "intercepted"
 
 
 @dataclass(frozen=True)
@@ -23,15 +28,18 @@ class JsonLine:
     env: str
     redactor: Redactor
 
-    def render(self, record: "Record") -> str:
-        """One line without its line break.
+    def fields(self, record: "Record") -> dict[str, Any]:
+        """The line's keys in their order, without secrets.
 
         Keys: ts, level, logger, msg, service, version, env, trace_id, span_id, flow_run_id,
         deployment, error {type, message, stack}; null where there is nothing to say. Whatever was
         bound to the record (``logger.bind(model=…)``) follows under its own name.
         """
         extra = dict(record["extra"])
+        extra.pop(INTERCEPTED, None)
         trace_id, span_id = _current_span()
+        flow_run_id = extra.pop("flow_run_id", None)
+        run = recall(flow_run_id)
         line: dict[str, Any] = {
             "ts": record["time"].astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record["level"].name,
@@ -40,16 +48,16 @@ class JsonLine:
             "service": self.service,
             "version": self.version,
             "env": self.env,
-            "trace_id": extra.pop("trace_id", trace_id),
+            "trace_id": extra.pop("trace_id", trace_id or run.trace_id),
             "span_id": extra.pop("span_id", span_id),
-            "flow_run_id": extra.pop("flow_run_id", None),
-            "deployment": extra.pop("deployment", None),
+            "flow_run_id": flow_run_id,
+            "deployment": extra.pop("deployment", None) or run.deployment,
             "error": self._error(record["exception"]),
         }
         for key, value in extra.items():
             # A bound value never takes the place of one of the line's own.
             line.setdefault(key, self.redactor.value(value))
-        return json.dumps(line, default=str)
+        return line
 
     def _error(self, raised: "RecordException | None") -> dict[str, str] | None:
         if raised is None or raised.type is None or raised.value is None:
@@ -60,6 +68,11 @@ class JsonLine:
             "message": self.redactor.text(str(raised.value)),
             "stack": self.redactor.text("".join(stack)),
         }
+
+
+def encoded(fields: dict[str, Any]) -> str:
+    """One line without its line break."""
+    return json.dumps(fields, default=str)
 
 
 def _current_span() -> tuple[str | None, str | None]:

@@ -3,14 +3,15 @@
 import logging
 import sys
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from io import StringIO
 from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from observability.log_line import JsonLine
+from observability.log_line import INTERCEPTED, LEVELS, JsonLine, encoded
+from observability.loki_push import Push, pusher
 from observability.redaction import Redactor
+from observability.tracing import sluice_version
 from sluice.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,11 +23,14 @@ QUIET = {
     "botocore": logging.WARNING,
     "httpcore": logging.WARNING,
     "httpx": logging.WARNING,
+    # A collector that is away: `observability.span_export` says it once.
+    "opentelemetry.exporter": logging.CRITICAL,
     "urllib3": logging.ERROR,
 }
+# On a standard-library record that a sink of loguru has made of loguru's own line.
+FORWARDED = "from_loguru"
 # What Prefect puts on the records of a run, and what `logger.contextualize` uses in our own code.
 CONTEXT = ("flow_run_id", "task_run_id", "deployment")
-LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
 LOGURU_DEFAULT_SINK = 0
 
 # The sink of the last call, to be replaced by the next.
@@ -38,33 +42,39 @@ def configure_logging(settings: Settings, *, service: str) -> None:
 
     Call it again whenever a library has configured its own logging since; it leaves one sink and
     one interception however often it is called. Handlers that write elsewhere than to the console
-    stay, so Prefect's run logs still reach its API.
+    stay, so Prefect's run logs still reach its API. Where the settings say so, the lines go to Loki
+    as well, in batches from a thread.
     """
     redactor = Redactor(settings)
-    _replace_sink(settings, service, redactor)
+    line = JsonLine(service=service, version=sluice_version(), env=settings.env, redactor=redactor)
+    _replace_sink(settings, line, pusher(settings, service))
     _intercept_standard_logging(settings.log_level)
 
 
-def _replace_sink(settings: Settings, service: str, redactor: Redactor) -> None:
+def _replace_sink(settings: Settings, line: JsonLine, push: Push | None) -> None:
     while _sinks:
         with suppress(ValueError):  # it may be gone: a test's, or another library's doing
             logger.remove(_sinks.pop())
     # Values of local variables may be secrets or personal data, so only a developer sees them.
     diagnose = settings.env == "development"
-    if _wants_json(settings):
-        line = JsonLine(service=service, version=_version(), env=settings.env, redactor=redactor)
+    as_json = _wants_json(settings)
 
-        def write_json(message: "Message") -> None:
-            _write(line.render(message.record) + "\n")
+    def write_json(message: "Message") -> None:
+        fields = line.fields(message.record)
+        text = encoded(fields)
+        if as_json:
+            _write(text + "\n")
+        if push is not None:
+            push(message.record["time"].timestamp(), fields, text)
 
+    def write_text(message: "Message") -> None:
+        _write(line.redactor.text(message))
+
+    if as_json or push is not None:
         _sinks.append(
             logger.add(write_json, level=settings.log_level, format=_nothing, diagnose=diagnose, backtrace=False)
         )
-    else:
-
-        def write_text(message: "Message") -> None:
-            _write(redactor.text(message))
-
+    if not as_json:
         _sinks.append(
             logger.add(
                 write_text,
@@ -94,24 +104,25 @@ def _nothing(record: "Record") -> str:
 
 
 def _text(record: "Record") -> str:
-    extra = " ".join(f"{key}={{extra[{key}]}}" for key in record["extra"] if key.isidentifier())
+    shown = (key for key in record["extra"] if key.isidentifier() and key != INTERCEPTED)
+    extra = " ".join(f"{key}={{extra[{key}]}}" for key in shown)
     return (
         "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <8}</level> <cyan>{name}</cyan> "
         f"<level>{{message}}</level> <dim>{extra}</dim>\n{{exception}}"
     )
 
 
-def _version() -> str:
-    try:
-        return version("sluice")
-    except PackageNotFoundError:
-        return "unknown"
+def _plain(value: object) -> str | None:
+    """Prefect puts ids on its records in either form."""
+    return None if value is None else str(value)
 
 
 class InterceptHandler(logging.Handler):
     """Passes a standard-library record on to loguru under its own logger's name."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if hasattr(record, FORWARDED):  # loguru has it already
+            return
         try:
             self._pass_on(record)
         except Exception:
@@ -121,11 +132,13 @@ class InterceptHandler(logging.Handler):
         def origin(line: "Record") -> None:
             line["name"], line["function"], line["line"] = record.name, record.funcName, record.lineno
 
-        context = {key: getattr(record, key) for key in CONTEXT if hasattr(record, key)}
+        context = {key: _plain(getattr(record, key)) for key in CONTEXT if hasattr(record, key)}
         level = record.levelname if record.levelname in LEVELS else record.levelno
         exception = record.exc_info if record.exc_info and record.exc_info[1] else None
         # No arguments are given, so braces within the message are left alone.
-        logger.patch(origin).bind(**context).opt(exception=exception).log(level, record.getMessage())
+        logger.patch(origin).bind(**context, **{INTERCEPTED: True}).opt(exception=exception).log(
+            level, record.getMessage()
+        )
 
 
 def _intercept_standard_logging(level: str) -> None:

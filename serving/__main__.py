@@ -4,6 +4,7 @@ import sys
 
 import uvicorn
 
+from observability.ending import end_on_sigterm
 from sluice.errors import SettingsInvalidError
 from sluice.settings import Settings
 
@@ -18,16 +19,19 @@ def main() -> None:
         settings = Settings.load()
     except SettingsInvalidError as error:
         sys.exit(str(error))
+    end_on_sigterm()
     uvicorn.run(
         "serving.app:create_app",
         factory=True,
         host=settings.serving.host,
         port=settings.serving.port,
+        workers=settings.serving.workers,
         loop="uvloop",
         http="httptools",
         log_config=None,  # ours is in place when the app is made
         access_log=False,  # the metrics count requests; a line each would cost more than the answer
         server_header=False,
+        proxy_headers=False,  # who asks is told by a key, not by an address
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
 

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from serving.exchange import Answer
 from sluice.errors import SluiceError
 
 MEDIA_TYPE = "application/problem+json"
@@ -20,6 +21,7 @@ MEDIA_TYPE = "application/problem+json"
 # server's own errors.
 CLIENT_CLOSED_REQUEST = 499
 RETRY_AFTER_SECONDS = 5
+_V2 = re.compile("/v2(/.*)?", re.DOTALL)
 
 
 def install(app: FastAPI) -> None:
@@ -32,7 +34,7 @@ def install(app: FastAPI) -> None:
 
 
 def problem(
-    request: Request,
+    path: str,
     status: int,
     detail: str,
     *,
@@ -40,38 +42,73 @@ def problem(
     title: str = "",
     errors: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
-) -> Response:
+) -> Answer:
     """A problem document. ``errors`` are {field, message}, one for each field that is wrong."""
     body: dict[str, Any] = {
         "type": type_,
         "title": title or _phrase(status),
         "status": status,
         "detail": detail,
-        "instance": request.url.path,
+        "instance": path,
     }
     if errors:
         body["errors"] = list(errors)
+    if _V2.fullmatch(path):
+        body["error"] = detail  # where the Open Inference Protocol's clients look for it
+    sent = {"content-type": MEDIA_TYPE, **(headers or {})}
     # As ASCII: a client's text may hold lone surrogates, which UTF-8 cannot.
-    return Response(json.dumps(body), status, headers, MEDIA_TYPE)
+    return Answer(
+        status,
+        json.dumps(body).encode("ascii"),
+        tuple((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()),
+    )
 
 
-def _known(request: Request, error: Exception) -> Response:
-    assert isinstance(error, SluiceError)
+def known(error: SluiceError, method: str, path: str, route: str) -> Answer:
+    """What a client is told of one of our own errors."""
     if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        logger.bind(route=_route(request)).error("{} {}: {}", request.method, type(error).__name__, error)
+        logger.bind(route=route).error("{} {}: {}", method, type(error).__name__, error)
     field = error.fields.get("field")
     name = type(error).__name__.removesuffix("Error")
     words = re.findall("[A-Z][a-z]*", name)
-    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return problem(
-        request,
+        path,
         error.status,
         str(error),
         type_=f"urn:sluice:problem:{'-'.join(words).lower()}",
         title=" ".join(words).capitalize(),
-        errors=[{"field": field, "message": str(error.fields.get("problem", error))}] if field else (),
-        headers=retry if error.status == HTTPStatus.SERVICE_UNAVAILABLE else None,
+        errors=error.fields.get("problems")
+        or ([{"field": field, "message": str(error.fields.get("problem", error))}] if field else ()),
+        headers=_headers(error),
     )
+
+
+def unexpected(path: str) -> Answer:
+    """What a client is told of a mistake of ours."""
+    detail = "Something went wrong in the service. Its log has the details."
+    return problem(path, HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+
+
+def _headers(error: SluiceError) -> dict[str, str]:
+    headers = {}
+    if "retry_after" in error.fields:
+        headers["Retry-After"] = str(max(1, round(error.fields["retry_after"])))
+    elif error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if "challenge" in error.fields:
+        headers["WWW-Authenticate"] = error.challenge
+    return headers
+
+
+def response(answer: Answer) -> Response:
+    """For the framework's routes."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
+    return Response(answer.body, answer.status, headers)
+
+
+def _known(request: Request, error: Exception) -> Response:
+    assert isinstance(error, SluiceError)
+    return response(known(error, request.method, request.url.path, _route(request)))
 
 
 def _invalid(request: Request, error: Exception) -> Response:
@@ -80,24 +117,26 @@ def _invalid(request: Request, error: Exception) -> Response:
         {"field": ".".join(str(part) for part in one["loc"][1:]) or "body", "message": one["msg"]}
         for one in error.errors()
     ]
-    return problem(
-        request,
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "; ".join(f"{one['field']}: {one['message']}" for one in errors),
-        type_="urn:sluice:problem:input-invalid",
-        title="Input invalid",
-        errors=errors,
+    return response(
+        problem(
+            request.url.path,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "; ".join(f"{one['field']}: {one['message']}" for one in errors),
+            type_="urn:sluice:problem:input-invalid",
+            title="Input invalid",
+            errors=errors,
+        )
     )
 
 
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    detail = error.detail
+    detail, path = error.detail, request.url.path
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = f"There is nothing at {request.url.path}. GET /docs lists what there is."
+        detail = f"There is nothing at {path}. GET /docs lists what there is."
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = f"{request.method} is not possible on {request.url.path}."
-    return problem(request, error.status_code, detail, headers=error.headers)
+        detail = f"{request.method} is not possible on {path}."
+    return response(problem(path, error.status_code, detail, headers=error.headers))
 
 
 def _gone(request: Request, error: Exception) -> Response:
@@ -106,11 +145,7 @@ def _gone(request: Request, error: Exception) -> Response:
 
 def _unexpected(request: Request, error: Exception) -> Response:
     # Starlette raises it again after this answer, and the server logs it with its stack.
-    return problem(
-        request,
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        "Something went wrong in the service. Its log has the details.",
-    )
+    return response(unexpected(request.url.path))
 
 
 def _route(request: Request) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from loguru import logger
 
+from serving.background import give_way
 from serving.served import ServedModel, now
 from sluice.documents import DocumentStore
 
@@ -84,6 +85,7 @@ class ServingJournal:
             logger.warning("The serving journal is full; it will not tell of {}.", entry.key)
 
     def _write_all(self) -> None:
+        give_way()
         store: DocumentStore | None = None
         while not (self._closing.is_set() and self._entries.empty()):
             try:

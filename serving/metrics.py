@@ -1,14 +1,33 @@
 """What the service measures about its models."""
 
+from typing import NamedTuple
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from serving.served import LoadTimes
+from serving.errors import CLIENT_CLOSED_REQUEST
+from serving.served import LoadTimes, ServedModel
 
 # From a compiled model's tens of microseconds to a model that should not be called online.
 PREDICTION_BUCKETS = (
     0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
 VERSION = ("model", "model_version")
+# Of an answer, whose unit and range are the model's own: shares in tenths, then wider each time.
+VALUE_BUCKETS = (
+    -1e4, -100.0, -10.0, -1.0, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0,
+    1e3, 1e4, 1e5, 1e6,
+)  # fmt: skip
+CODES = ("2xx", "4xx", "5xx")
+_CLASSES = {2: "2xx", 4: "4xx", 5: "5xx"}
+
+
+class VersionMetrics(NamedTuple):
+    """The series of one version, found once: finding them costs more than counting."""
+
+    duration: Histogram
+    value: Histogram
+    fallbacks: Counter
+    requests: dict[str, Counter]
 
 
 class ServingMetrics:
@@ -28,6 +47,27 @@ class ServingMetrics:
             VERSION,
             registry=registry,
         )
+        self._values = Histogram(
+            "sluice_prediction_value",
+            "The model's answer for the first row of a request, where it is one number.",
+            VERSION,
+            buckets=VALUE_BUCKETS,
+            registry=registry,
+        )
+        self._fallbacks = Counter(
+            "sluice_recommendation_fallbacks",
+            "Answers with popular items, to somebody whom the model does not know.",
+            VERSION,
+            registry=registry,
+        )
+        self._requests = Counter(
+            "sluice_prediction_requests",
+            "Requests for predictions of a model that there is, by the class of their status. The version is empty "
+            "where none could be loaded.",
+            (*VERSION, "code"),
+            registry=registry,
+        )
+        self._of: dict[tuple[str, str], VersionMetrics] = {}
         self._loaded = Gauge("sluice_model_loaded_info", "1 for the version that answers.", VERSION, registry=registry)
         self._refused = Gauge(
             "sluice_model_refused_info",
@@ -57,14 +97,42 @@ class ServingMetrics:
     def known(self, model: str) -> None:
         """Make the model's counters exist at zero: `increase()` does not see a first sample."""
         self._load_failures.labels(model)
+        for code in CODES:
+            self._requests.labels(model, "", code)
 
-    def swapped(self, model: str, version: str, previous: str | None, times: LoadTimes) -> None:
-        if previous is not None:
-            self._loaded.remove(model, previous)
-        self._loaded.labels(model, version).set(1)
-        self._loads.labels(model).observe(times.load + times.warm)
-        self.prediction_duration.labels(model, version)
-        self.prediction_failures.labels(model, version)
+    def of(self, served: ServedModel) -> VersionMetrics:
+        """Those of a version, at zero if they are new."""
+        key = (served.name, served.version.version)
+        found = self._of.get(key)
+        if found is None:
+            found = self._of[key] = VersionMetrics(
+                self.prediction_duration.labels(*key),
+                self._values.labels(*key),
+                self._fallbacks.labels(*key),
+                {code: self._requests.labels(*key, code) for code in CODES},
+            )
+        return found
+
+    def answered(self, served: ServedModel, status: int) -> None:
+        """Count a request; one whose client went away was answered by nobody."""
+        if status != CLIENT_CLOSED_REQUEST:
+            self.of(served).requests[_CLASSES[status // 100]].inc()
+
+    def unanswered(self, model: str, status: int) -> None:
+        """Count a request for a model that there is, and of which no version could be loaded."""
+        self._requests.labels(model, "", _CLASSES[status // 100]).inc()
+
+    def loaded(self, served: ServedModel, times: LoadTimes | None) -> None:
+        """``times`` is None when the version answered under another name already."""
+        labels = (served.name, served.version.version)
+        self._loaded.labels(*labels).set(1)
+        if times is not None:
+            self._loads.labels(served.name).observe(times.load + times.warm)
+        self.of(served)
+        self.prediction_failures.labels(*labels)
+
+    def unloaded(self, served: ServedModel) -> None:
+        self._loaded.remove(served.name, served.version.version)
 
     def refused(self, model: str, version: str) -> None:
         self._load_failures.labels(model).inc()

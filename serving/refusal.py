@@ -1,6 +1,6 @@
 """A version that was not put to use: why, and when to try it again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 from typing import Self
@@ -27,6 +27,10 @@ class Refusal:
         """The refusal after ``before``, which was of the same version."""
         wait = min(before.wait_seconds * 2, LAST_RETRY_SECONDS) if before else FIRST_RETRY_SECONDS
         return cls(version, problem, now(), wait, monotonic() + wait)
+
+    def due_now(self) -> Self:
+        """The same, to be tried again at once: somebody says that its cause is gone."""
+        return replace(self, retry_at=monotonic())
 
     @property
     def due(self) -> bool:

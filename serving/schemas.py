@@ -1,6 +1,7 @@
 """What our own routes answer with."""
 
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,11 +19,21 @@ class Item(Schema):
 class Recommendations(Schema):
     """``known`` is false when the user is new to the model, which then falls back to popularity."""
 
+    prediction_id: str
     model: str
     version: str
     user_id: int | str
     known: bool
     items: list[Item]
+
+
+class PredictionAnswer(Schema):
+    """What any model answers with; each has its own types, which its own path tells."""
+
+    prediction_id: str
+    model: str
+    version: str
+    predictions: list[Any]
 
 
 class Refused(Schema):
@@ -40,6 +51,7 @@ class ModelStatus(Schema):
     version: str | None
     since: datetime | None
     run_id: str | None
+    how: str | None = Field(None, description="how it is computed, and whether requests go together")
     refused: Refused | None = None
 
 

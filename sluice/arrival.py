@@ -10,9 +10,10 @@ import polars as pl
 
 from sluice.contracts import REASON
 from sluice.dataset import DataFile, Dataset, Partition
+from sluice.sources.source import take_out
 
 if TYPE_CHECKING:
-    from sluice.sources.source import Malformed, Source
+    from sluice.sources import Malformed, Source
     from sluice.staging import Staging
 
 # What `Dataset.partitions` would read together anyway is put into one file, unless its rows are very wide.
@@ -58,10 +59,12 @@ def take_in(
             files[raw.write(frame, prefix="arrived")] = frame.schema
             waiting.clear()
 
+    def keep_malformed() -> None:
+        if taken := take_out(source.malformed):
+            malformed.append(quarantine.write(_refused(taken, key)))
+
     for batch in batches:
-        if source.malformed:
-            malformed.append(quarantine.write(_refused(source.malformed, key)))
-            source.malformed.clear()
+        keep_malformed()
         if waiting and waiting[0].schema != batch.schema:
             flush()
         if batch.height:
@@ -70,9 +73,7 @@ def take_in(
         if rows >= _FILE_ROWS or size >= _FILE_BYTES:
             flush()
     flush()
-    if source.malformed:
-        malformed.append(quarantine.write(_refused(source.malformed, key)))
-        source.malformed.clear()
+    keep_malformed()
     return Arrived(raw.dataset(_of_one_schema(files, raw)), quarantine.dataset(malformed), source.watermark)
 
 

@@ -67,6 +67,11 @@ class Dataset:
     predicate: str | None = None
     storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    def __str__(self) -> str:
+        count = f"{len(self.files)} file{'s' * (len(self.files) != 1)} for {self.table}"
+        where = count if self.version is None else f"{self.table}@{self.version}"
+        return where if self.predicate is None else f"{where}, filtered"
+
     @property
     def ref(self) -> TableRef:
         if self.version is None:

@@ -51,6 +51,13 @@ def _plain(value: Any) -> Any:
 
 
 def _rich(value: dict[str, Any]) -> Any:
+    for key in value:
+        if key[:1] == "$":
+            return _unmarked(value)
+    return value
+
+
+def _unmarked(value: dict[str, Any]) -> Any:
     if value.keys() == {DATE}:
         return datetime.fromisoformat(value[DATE])
     if value.keys() == {_NUMBER}:

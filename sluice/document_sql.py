@@ -1,6 +1,6 @@
 """The document store port's filters, sort orders and keys as SQL over one JSON column called ``document``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +28,7 @@ def where(filter: Filter | None) -> tuple[str, list[Any]]:
 
 def order(sort: Sort) -> str:
     """An ORDER BY clause: the order in which documents came, where the fields do not say."""
-    fields = [f"json_extract(document, {_path(name)}) {'ASC' if ways > 0 else 'DESC'}" for name, ways in sort]
+    fields = [f"{_extract(name)} {'ASC' if ways > 0 else 'DESC'}" for name, ways in sort]
     return " ORDER BY " + ", ".join([*fields, "rowid"])
 
 
@@ -37,22 +37,48 @@ def columns(fields: Sequence[str]) -> str:
     return ", ".join(_value(name) for name in fields)
 
 
+def lookup(fields: Sequence[str]) -> str:
+    """What another index is over: the last field as `order` and the comparisons of `where` have it."""
+    *wanted, last = fields
+    return ", ".join([*(_value(name) for name in wanted), _extract(last)])
+
+
+def parts(fields: Sequence[str]) -> str:
+    """A column with a JSON array of these fields, null for those that are missing."""
+    paths = [_path(name) for name in fields]
+    # With one path, SQLite gives its value and not an array; and only in an array true is no 1.
+    return f"json_extract(document, {', '.join(paths if len(paths) > 1 else paths * 2)})"
+
+
 def _term(name: str, operator: str, value: Any) -> tuple[str, list[Any]]:
     if operator == "$in":
-        terms, lists = zip(*(_term(name, "$eq", one) for one in value), strict=True) if value else (("0",), ())
-        return f"({' OR '.join(terms)})", [one for more in lists for one in more]
+        return _among(name, value)
     if operator == "$ne":
         term, values = _term(name, "$eq", value)
         return f"NOT ({term})", values
-    comparison = "=" if operator == "$eq" else _COMPARISONS.get(operator)
-    if comparison is None:
+    comparison = _COMPARISONS.get(operator)
+    if comparison is None and operator != "$eq":
         raise ValueError(f"{operator!r} is no operator of a filter")
     kind, comparable = _comparable(name, value)
     if comparable is not None:
-        return f"({kind} AND {_value(name)} {comparison} ?)", [comparable]
+        left = f"{_value(name)} =" if comparison is None else f"{_extract(name)} {comparison}"
+        return f"({kind} AND {left} ?)", [comparable]
     if operator == "$eq":
         return kind, []
     raise ValueError(f"{operator} cannot compare with {value!r}")
+
+
+def _among(name: str, values: Iterable[Any]) -> tuple[str, list[Any]]:
+    """Values of one kind are one term, for which an index can be used."""
+    kinds: dict[str, list[Any]] = {}
+    for value in values:
+        kind, comparable = _comparable(name, value)
+        kinds.setdefault(kind, []).extend([] if comparable is None else [comparable])
+    terms = [
+        f"({kind} AND {_value(name)} IN ({', '.join('?' * len(found))}))" if found else kind
+        for kind, found in kinds.items()
+    ]
+    return f"({' OR '.join(terms) or '0'})", [value for found in kinds.values() for value in found]
 
 
 def _comparable(name: str, value: Any) -> tuple[str, Any]:
@@ -74,7 +100,11 @@ def _comparable(name: str, value: Any) -> tuple[str, Any]:
 
 def _value(name: str) -> str:
     # SQL's NULLs are all different; a missing field equals another.
-    return f"coalesce(json_extract(document, {_path(name)}), 'null')"
+    return f"coalesce({_extract(name)}, 'null')"
+
+
+def _extract(name: str) -> str:
+    return f"json_extract(document, {_path(name)})"
 
 
 def _path(name: str) -> str:

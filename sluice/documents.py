@@ -27,8 +27,31 @@ class DocumentStore(Protocol):
         """
         ...
 
-    def find(self, collection: str, filter: Filter | None = None, *, sort: Sort = (), limit: int = 0) -> list[Document]:
-        """Matching documents, without their store's own id."""
+    def insert_encoded(self, collection: str, documents: Sequence[bytes]) -> int:
+        """Add many documents as `sluice.document_json` encodes them, but those that a unique index has already.
+
+        It gives how many were added, and when it returns they survive a loss of power as far as the store can say so.
+        A process that answers requests meanwhile keeps its interpreter: the work is done outside of it, or in slices.
+
+        Raises:
+            DocumentRefusedError: at least one can never be added; others may have been.
+        """
+        ...
+
+    def find(
+        self,
+        collection: str,
+        filter: Filter | None = None,
+        *,
+        sort: Sort = (),
+        limit: int = 0,
+        fields: Sequence[str] = (),
+    ) -> list[Document]:
+        """Matching documents, without their store's own id.
+
+        Args:
+            fields: of the first level; give these only, each of them: None where a document does not have it.
+        """
         ...
 
     def find_one(self, collection: str, filter: Filter | None = None, *, sort: Sort = ()) -> Document | None: ...
@@ -55,6 +78,10 @@ class DocumentStore(Protocol):
 
     def unique(self, collection: str, fields: Sequence[str]) -> None:
         """No two documents of the collection may have equal values in ``fields``; a missing one equals another."""
+        ...
+
+    def index(self, collection: str, fields: Sequence[str]) -> None:
+        """Make finds quick that want values of all fields but the last, and sort by the last, bound it, or both."""
         ...
 
     def ping(self) -> None: ...

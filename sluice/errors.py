@@ -120,6 +120,27 @@ class QuarantineExceededError(SluiceError):
     )
 
 
+class TableUnfitError(SluiceError):
+    """Fields: table, model, problem."""
+
+    status = 422
+    template = (
+        "{model} cannot score {table}: {problem}. Nothing was written. Name another table or version, or keep in the "
+        "features what the model reads."
+    )
+
+
+class ScoreFailuresExceededError(SluiceError):
+    """Fields: table, model, failed, rows, max_share, reasons."""
+
+    status = 422
+    template = (
+        "{model} has no prediction for at least {failed} of {rows} rows of {table}, more than the {max_share:.2%} "
+        "that quarantine.max_share in use_case.yaml allows. Reasons: {reasons}. Nothing was written; mend the rows or "
+        "the model, and score again."
+    )
+
+
 class SourceUnavailableError(SluiceError):
     """Fields: source, problem, hint."""
 
@@ -158,11 +179,25 @@ class ModelExampleFailedError(SluiceError):
     )
 
 
+class NotCompiledError(SluiceError):
+    """Fields: reason. Never a failure: the model answers in its original form."""
+
+    status = 422
+    template = "No compiled form: {reason}."
+
+
 class DocumentDuplicateError(SluiceError):
     """Fields: collection, key."""
 
     status = 409
     template = "The collection {collection!r} already has a document with {key}."
+
+
+class DocumentRefusedError(SluiceError):
+    """Fields: collection, problem. Another try with the same document would fail in the same way."""
+
+    status = 422
+    template = "The collection {collection!r} cannot hold a document: {problem}"
 
 
 class ServiceUnavailableError(SluiceError):
@@ -189,7 +224,38 @@ class RunNotFoundError(SluiceError):
     """Fields: run."""
 
     status = 404
-    template = "Prefect has no run {run!r}. List them: prefect flow-run ls"
+    template = "Prefect has no run {run!r}. List them: sluice runs"
+
+
+class RunUnderWayError(SluiceError):
+    """Fields: run, name, state."""
+
+    status = 409
+    template = (
+        "{name} is {state}; only a run that is over can be tried again. Watch it: sluice watch {run}. End it: sluice "
+        "cancel {run}"
+    )
+
+
+class RunRetryRefusedError(SluiceError):
+    """Fields: run, name, state, reason."""
+
+    status = 409
+    template = "{name} ended {state} and is not tried again: {reason}"
+
+
+class TaskNotFoundError(SluiceError):
+    """Fields: task."""
+
+    status = 404
+    template = "There is no task run {task!r}. List them: sluice tasks"
+
+
+class LogNotFoundError(SluiceError):
+    """Fields: service, known."""
+
+    status = 404
+    template = "There is no log of {service!r}. There are logs of: {known}. Those of a run are found by its id or name."
 
 
 class StageFailedError(SluiceError):
@@ -198,6 +264,30 @@ class StageFailedError(SluiceError):
     template = (
         "{stage}/{use_case} ended {state}: {message} Its run is {run_id}; mend the cause and run the pipeline again: "
         "stages that are finished are skipped."
+    )
+
+
+class SoftTimeLimitExceededError(SluiceError):
+    """Fields: run, seconds.
+
+    Raised in the step that runs when the soft time limit passes: catch it, clean up, return or raise. A step gets it
+    without the fields; they are filled in when it leaves the run.
+    """
+
+    status = 504
+    template = "{run} took longer than its soft time limit of {seconds} s (soft_seconds under limits in use_case.yaml)."
+
+    def __init__(self, run: str = "The run", seconds: str = "…") -> None:
+        super().__init__(run=run, seconds=seconds)
+
+
+class HardTimeLimitExceededError(SluiceError):
+    """Fields: run, seconds."""
+
+    status = 504
+    template = (
+        "{run} took longer than its hard time limit of {seconds} s (hard_seconds under limits in use_case.yaml) and "
+        "was ended. What it had finished is kept: run it again with more time, or make its work smaller."
     )
 
 
@@ -228,11 +318,38 @@ class ModelLoadingError(SluiceError):
     template = "{name!r} is still being loaded after {seconds:g} s. Ask again shortly."
 
 
+class EvaluationNotFoundError(SluiceError):
+    """Fields: name, version, problem."""
+
+    status = 404
+    template = (
+        "{name!r} {version} has no evaluation: {problem}. The flow evaluate writes one: prefect deployment run "
+        "evaluate/{name} --param model_version={version}"
+    )
+
+
+class RollbackImpossibleError(SluiceError):
+    """Fields: model, problem."""
+
+    status = 409
+    template = (
+        "{model} cannot be rolled back: {problem}. Say which version is to be champion (--to, or 'to' in a request); "
+        "they are in: sluice models {model}"
+    )
+
+
 class InputInvalidError(SluiceError):
     """Fields: field, problem."""
 
     status = 422
     template = "{field}: {problem}"
+
+
+class RowsInvalidError(SluiceError):
+    """Fields: said (all of them in a line), and problems, a list of {field, message}."""
+
+    status = 422
+    template = "{said}"
 
 
 class PayloadInvalidError(SluiceError):
@@ -253,6 +370,23 @@ class PredictionFailedError(SluiceError):
     """Fields: name, version, problem."""
 
     template = "{name!r} {version} failed on a valid input: {problem}"
+
+
+class PredictionNotFoundError(SluiceError):
+    """Fields: prediction_id, hint."""
+
+    status = 404
+    template = "There is no prediction {prediction_id!r}. {hint}"
+
+
+class SpoolFullError(SluiceError):
+    """Fields: folder, mib."""
+
+    status = 503
+    template = (
+        "The spool in {folder} holds {mib} MiB, which is its bound: the document store has not taken them. Bring the "
+        "store back, or raise SLUICE_PREDICTION_LOG__MAX_MIB."
+    )
 
 
 class DependencyMissingError(SluiceError):

@@ -6,8 +6,11 @@ from sluice.errors import ServiceUnavailableError
 from sluice.settings import without_credentials
 
 
-def ping(uri: str) -> None:
+def ping(uri: str, account: tuple[str, str] | None = None) -> None:
     """Nothing is asked where the address is not one of HTTP.
+
+    Args:
+        account: user and password; MLflow itself answers this to anybody, what is in front of it may not.
 
     Raises:
         ServiceUnavailableError: it does not answer within three seconds, or not well.
@@ -15,7 +18,7 @@ def ping(uri: str) -> None:
     if not uri.startswith("http"):
         return
     try:
-        httpx.get(f"{without_credentials(uri)}/health", timeout=3).raise_for_status()
+        httpx.get(f"{without_credentials(uri)}/health", timeout=3, auth=account).raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise unavailable(uri, error) from None
 

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 
@@ -27,24 +26,28 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 import mlflow
 import requests
+from loguru import logger
 from mlflow.entities import Dataset as MlflowDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunStatus
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.exceptions import MlflowException
+from mlflow.models.model import ModelInfo
 from mlflow.pyfunc import PyFuncModel
 from mlflow.tracking import MlflowClient
 
-from sluice import mlflow_health
-from sluice.errors import ModelNotFoundError, ServiceRefusedError
+from sluice import mlflow_health, mlflow_runs
+from sluice.compiled import FLAVOURS, FOLDER, compile_model
+from sluice.errors import ModelNotFoundError, NotCompiledError, ServiceRefusedError
 from sluice.model_files import download_once
 from sluice.model_flavour import log_model, quiet, smoke_test
-from sluice.models import CHALLENGER, ModelVersion
-from sluice.settings import without_credentials
+from sluice.models import CHALLENGER, ModelRun, ModelVersion
+from sluice.settings import MlflowSettings, without_credentials
 
 if TYPE_CHECKING:
     from sluice.dataset import Dataset
 
 KEY_TAG = "sluice.key"
+COMPILED_TAG = "sluice.compiled"
 
 
 class MlflowRegistry:
@@ -53,10 +56,16 @@ class MlflowRegistry:
     Args:
         uri: MLflow's tracking and registry address.
         cache: folder in which loaded versions are kept.
+        account: user and password that MLflow asks for, unless they are in the address.
     """
 
-    def __init__(self, uri: str, cache: Path) -> None:
-        self._uri = _credentials_into_environment(uri)
+    def __init__(self, uri: str, cache: Path, account: tuple[str, str] | None = None) -> None:
+        self._uri = _without_account(uri)
+        account = account or MlflowSettings(uri=uri).account
+        if account:
+            # MLflow quotes its address in logs and exceptions; user and password it also takes from these.
+            os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = account
+        self._account = account
         self._cache = cache
         self._client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
 
@@ -71,7 +80,10 @@ class MlflowRegistry:
             if not str(error).startswith("API request to") or "failed" not in str(error):
                 raise
             if re.search("error code 40[13]", str(error)):
-                hint = "Put the right user and password into SLUICE_MLFLOW__URI, or this host into --allowed-hosts."
+                hint = (
+                    "Put the right user and password into SLUICE_MLFLOW__USERNAME and SLUICE_MLFLOW__PASSWORD, or this "
+                    "host into --allowed-hosts."
+                )
                 raise ServiceRefusedError(service="MLflow", address=self._address, hint=hint) from None
             raise mlflow_health.unavailable(self._uri, error) from None
 
@@ -80,7 +92,7 @@ class MlflowRegistry:
         return without_credentials(self._uri)
 
     def ping(self) -> None:
-        mlflow_health.ping(self._uri)
+        mlflow_health.ping(self._uri, self._account)
 
     def register(
         self,
@@ -142,11 +154,33 @@ class MlflowRegistry:
         with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=run_id, log_system_metrics=False):
             logged = log_model(model, name, example, Path(folder))
             smoke_test(logged.model_uri, name, f"(run {run_id})", example)
+            compiled = self._compile(logged, name, Path(folder))
         self._create_registered_model(name)
         version = self._client.create_model_version(
-            name, logged.model_uri, run_id=run_id, tags={KEY_TAG: key, **tags}, model_id=logged.model_id
+            name,
+            logged.model_uri,
+            run_id=run_id,
+            tags={KEY_TAG: key, COMPILED_TAG: compiled, **tags},
+            model_id=logged.model_id,
         )
         return _version(version)
+
+    def _compile(self, logged: ModelInfo, name: str, folder: Path) -> str:
+        """Lay the compiled form beside the model's files; says in one line what came of it."""
+        if not set(logged.flavors) & set(FLAVOURS):
+            return "no: it is a model of its own code"
+        try:
+            model = Path(mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=str(folder / "to-compile")))
+            agreement = compile_model(model).agreement
+            self._client.log_model_artifacts(logged.model_id, str(model / FOLDER), FOLDER)
+        except NotCompiledError as error:
+            logger.info("{} is served as it is: {}", name, error)
+            return f"no: {error.reason}"[:250]
+        except Exception as error:  # a model that could be faster is a model all the same
+            logger.opt(exception=error).warning("{} is served as it is: compiling it failed.", name)
+            return f"no: {type(error).__name__}: {error}"[:250]
+        logger.info("{} is compiled, and agrees with the original on {} rows.", name, agreement.rows)
+        return f"agrees to {agreement.max_absolute:.0e} on {agreement.rows} rows"
 
     def _create_registered_model(self, name: str) -> None:
         try:
@@ -187,24 +221,41 @@ class MlflowRegistry:
             raise ModelNotFoundError(name=name, wanted=wanted, hint=hint)
         return found
 
-    def versions(self, name: str) -> list[ModelVersion]:
+    def names(self) -> list[str]:
+        names: list[str] = []
+        token = None
         with self._translated():
-            found = list(self._client.search_model_versions(f"name = '{name}'"))
-            if not found:
-                return []
-            # A search leaves the aliases out of the versions.
-            aliases = self._client.get_registered_model(name).aliases
+            while True:
+                page = self._client.search_registered_models(page_token=token)
+                names += [found.name for found in page]
+                if not (token := page.token):
+                    return sorted(names)
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        quote = '"' if "'" in name else "'"
+        with self._translated():
+            try:
+                # A search leaves the aliases out of the versions.
+                aliases = self._client.get_registered_model(name).aliases
+                found = list(self._client.search_model_versions(f"name = {quote}{name}{quote}"))
+            except MlflowException as error:
+                if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                    return []
+                raise
         made = [_version(one, [alias for alias, version in aliases.items() if version == one.version]) for one in found]
         return sorted(made, key=lambda one: int(one.version), reverse=True)
 
-    def load(self, name: str, version: str) -> PyFuncModel:
-        known = self.get(name, version=version)
+    def files(self, version: ModelVersion) -> Path:
         with self._translated():
             mlflow.set_tracking_uri(self._uri)
             mlflow.set_registry_uri(self._uri)
-            folder = self._cache / name / f"{version}-{known.run_id[:8]}"
-            with quiet():
-                model: PyFuncModel = mlflow.pyfunc.load_model(str(download_once(f"models:/{name}/{version}", folder)))
+            folder = self._cache / version.name / f"{version.version}-{version.run_id[:8]}"
+            return download_once(f"models:/{version.name}/{version.version}", folder)
+
+    def load(self, name: str, version: str) -> PyFuncModel:
+        folder = self.files(self.get(name, version=version))
+        with self._translated(), quiet():
+            model: PyFuncModel = mlflow.pyfunc.load_model(str(folder))
         return model
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
@@ -219,22 +270,22 @@ class MlflowRegistry:
         with self._translated():
             self._client.log_text(version.run_id, content, f"evaluation/{name}.json")
 
+    def read_json(self, version: ModelVersion, name: str) -> Any:
+        with self._translated():
+            return mlflow_runs.read_json(self._client, version.run_id, f"evaluation/{name}.json")
+
+    def runs(self, versions: Sequence[ModelVersion]) -> dict[str, ModelRun]:
+        with self._translated():
+            return mlflow_runs.read_runs(self._client, (version.run_id for version in versions))
+
     def metrics(self, version: ModelVersion) -> dict[str, float]:
         with self._translated():
             return dict(self._client.get_run(version.run_id).data.metrics)
 
 
-def _credentials_into_environment(uri: str) -> str:
-    """MLflow quotes its address in logs and exceptions; user and password it also takes from variables of its own.
-
-    The address of a database keeps them: SQLAlchemy does not quote it.
-    """
-    parts = urlsplit(uri)
-    if parts.scheme not in {"http", "https"} or parts.username is None:
-        return uri
-    os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username)
-    os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
-    return without_credentials(uri)
+def _without_account(uri: str) -> str:
+    """The address of a database keeps its user and password: SQLAlchemy does not quote it."""
+    return without_credentials(uri) if uri.startswith(("http://", "https://")) and "@" in uri else uri
 
 
 def _metrics(metrics: Mapping[str, float]) -> list[Metric]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -28,6 +29,28 @@ class ModelVersion(BaseModel):
     aliases: tuple[str, ...] = ()
     tags: dict[str, str] = {}
     created_at: datetime
+
+
+class TrainedOn(BaseModel):
+    """A table that a model was trained on. ``version`` is None where another tool logged it without one of ours."""
+
+    model_config = ConfigDict(frozen=True)
+
+    table: str
+    version: int | None = None
+    rows: int | None = None
+
+
+class ModelRun(BaseModel):
+    """What the tracking server has of the run that made a version."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    experiment_id: str
+    metrics: dict[str, float] = {}
+    params: dict[str, str] = {}
+    inputs: tuple[TrainedOn, ...] = ()
 
 
 class ModelRegistry(Protocol):
@@ -71,6 +94,10 @@ class ModelRegistry(Protocol):
         """All versions, newest first; empty when there is no such model."""
         ...
 
+    def files(self, version: ModelVersion) -> Path:
+        """The folder with the version as it was logged, on this machine; without the registry if it was here before."""
+        ...
+
     def load(self, name: str, version: str) -> "PyFuncModel":
         """The model as it was logged, from this machine's cache when it has been loaded before."""
         ...
@@ -83,6 +110,18 @@ class ModelRegistry(Protocol):
         """Put a JSON document onto the version's run, in place of an earlier one of that name."""
         ...
 
+    def names(self) -> list[str]:
+        """All registered models, sorted."""
+        ...
+
+    def runs(self, versions: "Sequence[ModelVersion]") -> dict[str, ModelRun]:
+        """The runs of these versions by their ids; one that was removed is not among them."""
+        ...
+
+    def read_json(self, version: ModelVersion, name: str) -> Any:
+        """What `log_json` put there under that name; None where nothing is, or nothing that is JSON."""
+        ...
+
     def metrics(self, version: ModelVersion) -> dict[str, float]: ...
 
     def ping(self) -> None: ...
@@ -92,7 +131,7 @@ def open_registry(settings: Settings) -> ModelRegistry:
     """The registry that the settings name."""
     from sluice.mlflow_registry import MlflowRegistry
 
-    return MlflowRegistry(settings.mlflow.uri, settings.home / "cache" / "models")
+    return MlflowRegistry(settings.mlflow.uri, settings.home / "cache" / "models", settings.mlflow.account)
 
 
 def ping_registry(settings: Settings) -> None:
@@ -103,4 +142,4 @@ def ping_registry(settings: Settings) -> None:
     """
     from sluice.mlflow_health import ping
 
-    ping(settings.mlflow.uri)
+    ping(settings.mlflow.uri, settings.mlflow.account)

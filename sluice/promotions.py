@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from sluice.documents import DocumentStore
+from sluice.errors import RollbackImpossibleError
 from sluice.models import ModelRegistry
 
 CHAMPION = "champion"
@@ -21,7 +22,13 @@ _INTENT_LIVES = timedelta(seconds=60)
 
 
 class Promotion(BaseModel):
-    """One reign. ``until`` is None for the champion of today; ``external`` when somebody moved the alias by hand."""
+    """One reign.
+
+    Attributes:
+        until: None for the champion of today.
+        external: somebody moved the alias in the registry, past Sluice.
+        rollback: it goes back to an earlier champion, and so takes those after that one off the way back.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,6 +42,7 @@ class Promotion(BaseModel):
     since: datetime
     until: datetime | None
     external: bool
+    rollback: bool = False
 
 
 class PromotionHistory:
@@ -53,6 +61,7 @@ class PromotionHistory:
         reason: str,
         metrics: Mapping[str, float] | None = None,
         champion_metrics: Mapping[str, float] | None = None,
+        rollback: bool = False,
     ) -> Promotion:
         """Make a version champion. Promoting the champion again changes nothing.
 
@@ -60,10 +69,10 @@ class PromotionHistory:
             ModelNotFoundError: no such version; nothing is recorded.
         """
         self.reconcile(name)
+        version = self._registry.get(name, version=version).version  # as the registry writes it: 1, not 01
         reigning = self.champion(name)
         if reigning is not None and reigning.version == version:
             return reigning
-        self._registry.get(name, version=version)
         identity = uuid.uuid4().hex
         record = Promotion(
             model=name,
@@ -76,6 +85,7 @@ class PromotionHistory:
             since=_beginning(reigning),
             until=None,
             external=False,
+            rollback=rollback,
         )
         self._documents.insert(COLLECTION, [{"id": identity, "confirmed": False, **record.model_dump()}])
         self._registry.set_alias(name, CHAMPION, version)
@@ -83,6 +93,29 @@ class PromotionHistory:
         champion = self.champion(name)
         assert champion is not None, "a confirmed promotion is the champion"
         return champion
+
+    def rollback(self, name: str, *, by: str, reason: str, to: str | None = None) -> Promotion:
+        """Make an earlier version champion: ``to``, or the champion before this one.
+
+        Going back twice goes back two champions: what was gone back from is not gone back to.
+
+        Raises:
+            ModelNotFoundError: there is no version ``to``.
+            RollbackImpossibleError: there is no champion, none before it, or that one is not in the registry any more.
+        """
+        self.reconcile(name)
+        return self.promote(name, to or self._before(name), by=by, reason=reason, rollback=True)
+
+    def _before(self, name: str) -> str:
+        standing = _standing(self.history(name))
+        if len(standing) < 2:
+            raise RollbackImpossibleError(
+                model=name, problem="no champion was before this one" if standing else "it has no champion"
+            )
+        if self._registry.find(name, version=standing[-2]) is None:
+            problem = f"version {standing[-2]}, the champion before this one, is not in the registry any more"
+            raise RollbackImpossibleError(model=name, problem=problem)
+        return standing[-2]
 
     def reconcile(self, name: str) -> None:
         """Finish what a dead process left: confirm intents whose alias moved, drop the others, record outside moves."""
@@ -126,6 +159,18 @@ class PromotionHistory:
             external=True,
         )
         self._documents.insert(COLLECTION, [{"id": uuid.uuid4().hex, "confirmed": True, **record.model_dump()}])
+
+
+def _standing(reigns: list[Promotion]) -> list[str]:
+    """The champions that lead to the one of today, which is last. ``reigns`` are newest first."""
+    standing: list[str] = []
+    for reign in reversed(reigns):
+        if reign.rollback and reign.version in standing:
+            while standing[-1] != reign.version:
+                standing.pop()
+        elif standing[-1:] != [reign.version]:
+            standing.append(reign.version)
+    return standing
 
 
 def _beginning(before: Promotion | None) -> datetime:

@@ -10,7 +10,7 @@ from sluice.references import TableRef
 FEATURES = "sluice.features"
 # Of the flow `features`, in the metadata of each version it writes.
 RAW = "sluice.raw"
-TABLES = ("raw", "features", "quarantine")
+TABLES = ("raw", "features", "quarantine", "scores")
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,19 @@ from uuid import uuid4
 import httpx
 from pydantic import BaseModel, ConfigDict
 
-from sluice.errors import DeploymentNotFoundError, RunNotFoundError, ServiceUnavailableError
+from sluice.errors import (
+    DeploymentNotFoundError,
+    RunNotFoundError,
+    ServiceRefusedError,
+    ServiceUnavailableError,
+)
+from sluice.settings import PrefectSettings, without_credentials
 
 FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 # The types of a run that has, or had, a process.
 UNDER_WAY = ("PENDING", "RUNNING", "CANCELLING")
+# With it Prefect's engine makes its spans of the run in the trace of whoever asked for it.
+TRACE_LABEL = "__OTEL_TRACEPARENT"
 _TRIES = 8
 _PAGE = 200
 
@@ -26,6 +34,8 @@ class FlowRun(BaseModel):
     id: str
     name: str
     flow_id: str
+    deployment_id: str | None = None
+    parent_task_run_id: str | None = None
     work_pool_name: str | None = None
     state_type: str | None = None
     state_name: str | None = None
@@ -77,13 +87,21 @@ class FlowRun(BaseModel):
 class PrefectRuns:
     """A client of one Prefect server. Use it in a ``with`` block; threads may share it.
 
-    Every method raises `ServiceUnavailableError` when the server does not answer, or answers that it cannot.
+    Every method raises `ServiceUnavailableError` when the server does not answer, or answers that it cannot, and
+    `ServiceRefusedError` when it asks for another user and password.
     """
 
-    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self, url: str, transport: httpx.BaseTransport | None = None, account: tuple[str, str] | None = None
+    ) -> None:
         self._url = url
-        self._client = httpx.Client(base_url=url, timeout=15, trust_env=False, transport=transport)
+        self._client = httpx.Client(base_url=url, timeout=15, trust_env=False, transport=transport, auth=account)
         self._flows: dict[str, str] = {}
+
+    @classmethod
+    def of(cls, settings: PrefectSettings) -> Self:
+        """A client of the server that the settings name, with what it asks for."""
+        return cls(settings.url, account=settings.account)
 
     def __enter__(self) -> Self:
         return self
@@ -98,12 +116,14 @@ class PrefectRuns:
         due: datetime | None = None,
         idempotency_key: str = "",
         tags: Sequence[str] = (),
+        traceparent: str = "",
     ) -> FlowRun:
         """Start ``flow/use_case``, with these parameters over the deployment's own.
 
         Args:
             due: when it is to start, or was to; now, if not given.
             idempotency_key: a second call with the same key gives the run that the first one made.
+            traceparent: of a trace that the run is to belong to (W3C Trace Context).
 
         Raises:
             DeploymentNotFoundError: naming those that Prefect has.
@@ -117,6 +137,7 @@ class PrefectRuns:
             "state": {"type": "SCHEDULED", **when},
             "idempotency_key": idempotency_key or uuid4().hex,  # the request may be sent again
             "tags": [*found["tags"], *tags],
+            "labels": {TRACE_LABEL: traceparent} if traceparent else {},
         }
         run = self.request("POST", f"/deployments/{found['id']}/create_flow_run", body)
         return FlowRun.model_validate(run)
@@ -160,13 +181,13 @@ class PrefectRuns:
         """The runs that have, or had, a process; those that wait for their start are not among them."""
         return self._filter({"state": {"type": {"any_": UNDER_WAY}}})
 
-    def cancel(self, run_id: str) -> FlowRun:
+    def cancel(self, run_id: str, message: str = "Cancelled by a person.") -> FlowRun:
         """Have a run ended, and the runs that it started. A run that is over stays as it is. Gives it as it is now."""
         run = self.read(run_id)
         if not run.final:
             # Nothing has to be ended where there is no process yet; else the worker does it and says when it is done.
             began = run.state_type in UNDER_WAY
-            self.set_state(run_id, "CANCELLING" if began else "CANCELLED", "Cancelled by a person.")
+            self.set_state(run_id, "CANCELLING" if began else "CANCELLED", message)
         return self.read(run_id)
 
     def set_state(
@@ -211,23 +232,34 @@ class PrefectRuns:
             path: below ``/api``.
             missing_ok: None instead of an error where Prefect knows no such thing.
         """
+        answer = self.answer(method, path, body)
+        # 422 is its answer to an id that is no UUID.
+        if missing_ok and answer.status_code in {httpx.codes.NOT_FOUND, httpx.codes.UNPROCESSABLE_ENTITY}:
+            return None
+        if not answer.is_success:
+            raise self.unavailable(f"It said {answer.status_code} to {method} {path}: {answer.text[:300]}")
+        return answer.json() if answer.content else None
+
+    def unavailable(self, hint: str) -> ServiceUnavailableError:
+        """The error for an answer that is none."""
+        return ServiceUnavailableError(service="Prefect", address=without_credentials(self._url), hint=hint)
+
+    def answer(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
+        """One answer, whatever it says, for a request whose refusal means something."""
         for attempt in range(_TRIES):
             try:
                 answer = self._client.request(method, path, json=body)
             except httpx.TransportError as error:
                 hint = f"({error}) Is the stack up? Look: sluice status. Start it: sluice up"
-                raise ServiceUnavailableError(service="Prefect", address=self._url, hint=hint) from None
+                raise self.unavailable(hint) from None
             # 503 is what it says while SQLite is locked; that passes.
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 break
             time.sleep(0.05 * 2**attempt)
-        # 422 is its answer to an id that is no UUID.
-        if missing_ok and answer.status_code in {httpx.codes.NOT_FOUND, httpx.codes.UNPROCESSABLE_ENTITY}:
-            return None
-        if not answer.is_success:
-            hint = f"It said {answer.status_code} to {method} {path}: {answer.text[:300]}"
-            raise ServiceUnavailableError(service="Prefect", address=self._url, hint=hint)
-        return answer.json() if answer.content else None
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            hint = "Put user:password, as the server has it, into SLUICE_PREFECT__AUTH."
+            raise ServiceRefusedError(service="Prefect", address=without_credentials(self._url), hint=hint)
+        return answer
 
     def _filter(self, flow_runs: Mapping[str, Any], **more: Any) -> list[FlowRun]:
         found = self.request("POST", "/flow_runs/filter", {"flow_runs": flow_runs, **more})

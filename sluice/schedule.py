@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from croniter import croniter
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from sluice.limits import why_expired
+
 _SHORTEST_LATEST = 10
 # Intervals count from here, so that deploying again does not move them.
 ANCHOR = datetime(2020, 1, 1, tzinfo=UTC)
@@ -95,8 +97,8 @@ class Schedule(BaseModel):
     def why_dropped(self, due: datetime, now: datetime) -> str | None:
         """Why a run that was due then is not started any more, or None when it is."""
         waited = (now - due).total_seconds()
-        if self.expires is not None and waited > self.expires:
-            return f"Expired: it was due at {due:%Y-%m-%d %H:%M:%S} UTC and waited {waited:.0f} s of {self.expires:.0f}"
+        if (expired := why_expired(due, now, self.expires)) is not None:
+            return expired
         if self.catch_up == "none" and waited > self.grace:
             return f"Missed: it was due at {due:%Y-%m-%d %H:%M:%S} UTC, {waited:.0f} s ago; catch_up is none"
         later = next(self.ticks(due))

@@ -15,20 +15,28 @@ from functools import cached_property
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pandera.polars as pa
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sluice.distribution import Checks
 from sluice.errors import UseCaseInvalidError, UseCaseNotFoundError
 from sluice.explanation import explain
+from sluice.limits import Limits
+from sluice.monitor_options import Monitor
 from sluice.schedule import Schedule
+from sluice.score_options import ScoreOptions
+from sluice.serving_policy import Serving
+
+if TYPE_CHECKING:
+    import pandera.polars as pa  # a second and 60 MB, for who reads a configuration only
 
 GROUP = "sluice.use_cases"
 STEPS = ("ingest", "build_features", "split", "train", "evaluate")
-Flow = Literal["ingest", "features", "train", "evaluate", "pipeline"]
+Flow = Literal["ingest", "features", "train", "evaluate", "pipeline", "score", "monitor"]
+# What a pipeline runs, in its order.
+STAGES: tuple[Flow, ...] = ("ingest", "features", "train", "evaluate")
 
 
 class _Section(BaseModel):
@@ -58,11 +66,6 @@ class Resources(_Section):
     timeout: float = Field(3600, gt=0, description="seconds a stage may run")
 
 
-class Serving(_Section):
-    batching: Literal["auto", "on", "off"] = "auto"
-    log_sample: float = Field(1.0, ge=0, le=1, description="share of predictions that are logged")
-
-
 class UseCaseConfig(_Section):
     """What ``use_case.yaml`` may say."""
 
@@ -75,29 +78,46 @@ class UseCaseConfig(_Section):
     quarantine: Quarantine = Quarantine()
     checks: Checks = Checks()
     schedules: dict[Flow, Schedule] = Field(default_factory=dict)
+    limits: dict[Flow, Limits] = Field(default_factory=dict)
     resources: Resources = Resources()
     serving: Serving = Serving()
+    score: ScoreOptions = Field(ScoreOptions(), description="batch prediction; a run's own options go over these")
+    monitor: Monitor = Field(Monitor(), description="drift, live quality and age: what the alerts go by")
 
 
 class UseCase:
-    """A loaded use case.
+    """An installed use case: its configuration, and its code once that is asked for.
 
-    Attributes:
-        steps: the module ``steps`` of its package, with the functions in `STEPS`.
-        schema: the pandera contract of a raw row.
-        key: the columns that identify a row.
+    Most commands need the configuration alone, and a model's libraries take seconds to import.
     """
 
     def __init__(self, package: str) -> None:
         self.package = package
         self.folder = _folder(package)
         self.config = _read_config(self.folder / "use_case.yaml")
-        self.steps: ModuleType = importlib.import_module(f"{package}.steps")
+
+    @cached_property
+    def steps(self) -> ModuleType:
+        """The module ``steps`` of its package, with the functions in `STEPS`.
+
+        Raises:
+            UseCaseInvalidError: it lacks one of them.
+        """
+        steps = importlib.import_module(f"{self.package}.steps")
         for name in ("Params", "Schema", "KEY", *STEPS):
-            if not hasattr(self.steps, name):
+            if not hasattr(steps, name):
                 raise UseCaseInvalidError(path=f"{self.folder}/steps.py", problem=f"it has no {name}")
-        self.schema: type[pa.DataFrameModel] = self.steps.Schema
-        self.key: tuple[str, ...] = tuple(self.steps.KEY)
+        return steps
+
+    @property
+    def schema(self) -> "type[pa.DataFrameModel]":
+        """The pandera contract of a raw row."""
+        return self.steps.Schema  # type: ignore[no-any-return]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that identify a row."""
+        return tuple(self.steps.KEY)
 
     @property
     def name(self) -> str:
@@ -145,6 +165,15 @@ def load_use_case(name: str) -> UseCase:
     if name not in installed:
         raise UseCaseNotFoundError(name=name, known=", ".join(installed) or "none")
     return UseCase(installed[name])
+
+
+def installed_configs() -> dict[str, UseCaseConfig]:
+    """What the installed use cases say, by name, without importing their code.
+
+    Raises:
+        UseCaseInvalidError: a file is wrong.
+    """
+    return {name: _read_config(_folder(package) / "use_case.yaml") for name, package in discover().items()}
 
 
 def _folder(package: str) -> Path:

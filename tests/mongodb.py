@@ -33,8 +33,8 @@ class SecantusDB(NamedTuple):
 
 
 @contextmanager
-def secantusdb(folder: Path) -> Iterator[SecantusDB]:
-    """On a free port, with its data in the folder."""
+def secantusdb(folder: Path, port: int = 0) -> Iterator[SecantusDB]:
+    """With its data in the folder, on this port or a free one."""
     program = Path(sys.executable).parent / "secantusd-py"
     assert program.exists(), f"{program} is missing: 'make install' sets it up"
     with (folder / "log").open("w") as log:
@@ -43,7 +43,7 @@ def secantusdb(folder: Path) -> Iterator[SecantusDB]:
                 str(program),
                 "--standalone",
                 "--port",
-                "0",
+                str(port),
                 "--cache-size",
                 "256M",
                 "--storage-path",

@@ -53,7 +53,7 @@ def backfill(
     check_params(use_case, params)
     windows = _windows(start, end, every)
     record, settings = current_stack()
-    with PrefectRuns(settings.prefect.url) as prefect:
+    with PrefectRuns.of(settings.prefect) as prefect:
         work = Backfill(prefect, f"{flow}/{use_case}", windows, params, parallel)
         terminal = errors if as_json else console
         done = sum(slot.done for slot in work.slots)
@@ -84,7 +84,8 @@ def backfill(
         console.print(f"All {len(windows)} windows are done.")
     for slot in failed:
         assert slot.run is not None
-        terminal.print(f"[red]{slot.run.state_name}[/red] {slot.window}: {slot.run.message}", soft_wrap=True)
+        said = (slot.run.message or "It gave no reason.").splitlines()[0]
+        terminal.print(f"[red]{slot.run.state_name}[/red] {slot.window}: {said}", soft_wrap=True)
         terminal.print(f"  {record.prefect_ui}/runs/flow-run/{slot.run.id}", soft_wrap=True, style="dim")
     if failed:
         terminal.print(f"{len(failed)} of {len(windows)} windows failed. The same command runs just these again.")

@@ -11,10 +11,14 @@ if TYPE_CHECKING:
     from sluice.use_case import UseCase
 
 UseCaseName = Annotated[str, typer.Argument(help="Its name; sluice use-cases lists them.", metavar="USE_CASE")]
-Table = Annotated[str, typer.Option(help="raw, features or quarantine.", metavar="TABLE")]
+Table = Annotated[str, typer.Option(help="raw, features, quarantine or scores.", metavar="TABLE")]
 Version = Annotated[str, typer.Option(help="A version's number or a moment; the latest, if not given.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a script.")]
-TABLES = ("raw", "features", "quarantine")
+TABLES = ("raw", "features", "quarantine", "scores")
+# What a version's metadata says of where it came from.
+ORIGINS = tuple(
+    f"sluice.{name}" for name in ("raw", "source", "window", "replayed", "quarantined", "table", "model", "failed")
+)
 
 data = typer.Typer(no_args_is_help=True, help="See the versions of the data, and the rows that were refused.")
 
@@ -46,9 +50,7 @@ def list_versions(use_case: UseCaseName, as_json: AsJson = False) -> None:
     table = titled_table("version", "made (UTC)", "rows", "how", "from")
     for version in found:
         origin = [
-            f"{name.removeprefix('sluice.')} {version.metadata[name]}"
-            for name in ("sluice.raw", "sluice.source", "sluice.window", "sluice.replayed", "sluice.quarantined")
-            if name in version.metadata
+            f"{name.removeprefix('sluice.')} {version.metadata[name]}" for name in ORIGINS if name in version.metadata
         ]
         made = f"{version.created_at:%Y-%m-%d %H:%M:%S}"
         named = f"{version.table}@{version.version}"

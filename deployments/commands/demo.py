@@ -84,7 +84,7 @@ def _show(record: "StackRecord", settings: "Settings", steps: "Steps") -> bool:
 
     join(record)
     here = record.applied_to(settings)
-    with PrefectRuns(here.prefect.url) as prefect:
+    with PrefectRuns.of(here.prefect) as prefect:
         with steps.step("Run the pipeline"):
             watched = _run_pipeline(prefect)
         if not watched.run.completed:

@@ -55,7 +55,7 @@ def _register(pool: Literal["process", "kubernetes"]) -> None:
 
     record, settings = current_stack()
     join(record)
-    with PrefectRuns(settings.prefect.url) as prefect:
+    with PrefectRuns.of(settings.prefect) as prefect:
         prefect.request("GET", "/health")  # register would wait for a server that is just starting
     clocks = Clocks(["Deployments"])
     with clocks.shown():

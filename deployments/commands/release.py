@@ -1,6 +1,6 @@
 """`sluice history`, `promote` and `rollback`: which version is champion, since when, and why."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 Model = Annotated[str, typer.Argument(help="The use case, which is its model's name.", metavar="USE_CASE")]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Kept in the history.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a script.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
 
 def history(
     use_case: Model,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a script.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show which version was champion from when to when, who or what made it so, and on which numbers.
 
@@ -31,14 +32,14 @@ def history(
     from sluice.errors import UseCaseNotFoundError
     from sluice.use_case import discover
 
-    promotions = _promotions()
-    promotions.reconcile(use_case)
-    reigns = promotions.history(use_case)
+    opened = promotions()
+    opened.reconcile(use_case)
+    reigns = opened.history(use_case)
     installed = discover()
     if not reigns and use_case not in installed:
         raise UseCaseNotFoundError(name=use_case, known=", ".join(installed) or "none")
     if as_json:
-        print_json([reign.model_dump(mode="json") for reign in reigns])
+        print_json([_plain(reign) for reign in reigns])
         return
     if not reigns:
         console.print(f"{use_case} has had no champion yet. Train one: sluice run {use_case}")
@@ -51,43 +52,42 @@ def promote(
     use_case: Model,
     version: Annotated[str, typer.Argument(help="A registered version's number.")],
     reason: Reason = "promoted by hand",
+    as_json: AsJson = False,
 ) -> None:
     """Make a version champion by hand, past the gate. Serving takes it up by itself.
 
-    [bold]Example[/bold]
+    Exit code 0 when it is champion, 1 when there is no such version.
+
+    [bold]Examples[/bold]
 
       sluice promote movies 3 --reason "agreed with the editors"
+      sluice promote movies 3 --json | jq -r .previous
     """
-    _say(_promotions().promote(use_case, version, by=_user(), reason=reason))
+    _say(promotions().promote(use_case, version, by=_user(), reason=reason), as_json)
 
 
 def rollback(
     use_case: Model,
     to: Annotated[str | None, typer.Option("--to", help="A version; the champion before this one if left out.")] = None,
     reason: Reason = "rolled back by hand",
+    as_json: AsJson = False,
 ) -> None:
     """Go back to the champion before this one. Serving takes it up by itself.
+
+    Twice goes back two champions. Exit code 0 when it is done, 1 when there is
+    nothing to go back to.
 
     [bold]Examples[/bold]
 
       sluice rollback movies --reason "recommends what is sold out"
       sluice rollback movies --to 2
+      sluice rollback movies --json | jq -r .version
     """
-    from deployments.errors import RollbackImpossibleError
-
-    promotions = _promotions()
-    promotions.reconcile(use_case)
-    if to is None:
-        champion = promotions.champion(use_case)
-        if champion is None or champion.previous is None:
-            raise RollbackImpossibleError(
-                model=use_case, problem="it has no champion" if champion is None else "its champion is the first"
-            )
-        to = champion.previous
-    _say(promotions.promote(use_case, to, by=_user(), reason=reason))
+    _say(promotions().rollback(use_case, to=to, by=_user(), reason=reason), as_json)
 
 
-def _promotions() -> "PromotionHistory":
+def promotions() -> "PromotionHistory":
+    """Of the stack that is up in this folder."""
     from deployments.local.environment import join
     from deployments.local.record import current_stack
     from sluice.documents import open_documents
@@ -105,9 +105,19 @@ def _user() -> str:
     return getpass.getuser()
 
 
-def _say(promotion: "Promotion") -> None:
-    from deployments.terminal import console
+def _plain(promotion: "Promotion") -> dict[str, Any]:
+    """As JSON has it: a metric that is not a number is null."""
+    import json
 
+    return dict(json.loads(promotion.model_dump_json()))
+
+
+def _say(promotion: "Promotion", as_json: bool) -> None:
+    from deployments.terminal import console, print_json
+
+    if as_json:
+        print_json(_plain(promotion))
+        return
     before = f" (before it: {promotion.previous})" if promotion.previous else ""
     console.print(f"{promotion.model}@{promotion.version} is champion{before}.")
 
@@ -119,7 +129,8 @@ def _print_reign(reign: "Promotion") -> None:
 
     until = f"{reign.until.astimezone():%Y-%m-%d %H:%M:%S}" if reign.until else "[green]now[/green]"
     since = f"{reign.since.astimezone():%Y-%m-%d %H:%M:%S}"
-    console.print(f"[bold]{reign.model}@{reign.version}[/bold]  {since} to {until}")
+    back = "  (rolled back to)" if reign.rollback else ""
+    console.print(f"[bold]{reign.model}@{reign.version}[/bold]  {since} to {until}{back}")
     console.print(f"  by      {escape(reign.by)}", soft_wrap=True)
     console.print(f"  because {escape(reign.reason)}", soft_wrap=True)
     for name, value in sorted(reign.metrics.items()):

@@ -14,11 +14,17 @@ def add_to(app: typer.Typer) -> None:
 def run(
     use_case: Annotated[str, typer.Argument(help="Its name; sluice use-cases lists them.", metavar="USE_CASE")],
     flow: Annotated[
-        str, typer.Option(help="pipeline, or one stage: ingest, features, train, evaluate.", metavar="FLOW")
+        str,
+        typer.Option(help="pipeline, one of its stages (ingest, features, train, evaluate), or score.", metavar="FLOW"),
     ] = "pipeline",
     param: Annotated[
         list[str] | None,
-        typer.Option("--param", "-p", help="Over params in use_case.yaml, as NAME=VALUE.", metavar="NAME=VALUE"),
+        typer.Option(
+            "--param",
+            "-p",
+            help="Over params in use_case.yaml, or over score there with --flow score.",
+            metavar="NAME=VALUE",
+        ),
     ] = None,
     watch: Annotated[
         bool, typer.Option("--watch/--no-watch", help="Show its progress until it is over, or only start it.")
@@ -27,7 +33,7 @@ def run(
         str,
         typer.Option(
             "--as-of",
-            help="Ingest nothing; take this version of the raw table, or the newest at this moment.",
+            help="Ingest nothing; take this version of what is read, or the newest at this moment.",
             metavar="VERSION|TIME",
         ),
     ] = "",
@@ -51,23 +57,29 @@ def run(
       sluice run movies --json | jq -r .state
       sluice run movies --as-of 0 --fresh
       sluice run movies --inline
+      sluice run movies --flow score -p 'predict_params={k: 20}'
     """
     from deployments.local.environment import join
     from deployments.local.record import current_stack
+    from observability.tracing import configure_tracing, span, traceparent
     from sluice.runs import PrefectRuns
 
     record, settings = current_stack()
     join(record)
+    configure_tracing(settings, service="sluice")
     params = parsed_params(param)
-    check_params(use_case, params)
-    parameters: dict[str, Any] = {"use_case": use_case, **({"params": params} if params else {})}
+    check_params(use_case, params, flow)
+    if flow != "score":
+        params = {"params": params} if params else {}
+    parameters: dict[str, Any] = {"use_case": use_case, **params}
     parameters |= _as_of(flow, as_of) | _fresh(flow, fresh)
-    with PrefectRuns(settings.prefect.url) as prefect:
+    with PrefectRuns.of(settings.prefect) as prefect:
         if inline:
             prefect.request("GET", "/health")  # one line if it is not there; Prefect's own client would say many
             _run_inline(flow, parameters)
             return
-        started = prefect.start(f"{flow}/{use_case}", parameters)
+        with span(f"run {flow}/{use_case}"):
+            started = prefect.start(f"{flow}/{use_case}", parameters, traceparent=traceparent())
         if watch:
             follow(prefect, started, record.prefect_ui, as_json)
         else:
@@ -77,9 +89,11 @@ def run(
 def _as_of(flow: str, as_of: str) -> dict[str, Any]:
     if not as_of:
         return {}
-    if flow not in {"pipeline", "features"}:
-        raise typer.BadParameter(f"{flow} reads no raw table; pipeline and features do", param_hint="--as-of")
-    return {"as_of" if flow == "pipeline" else "raw_version": as_of}
+    names = {"pipeline": "as_of", "features": "raw_version", "score": "version"}
+    if flow not in names:
+        problem = f"{flow} takes no version of a table; pipeline, features and score do"
+        raise typer.BadParameter(problem, param_hint="--as-of")
+    return {names[flow]: as_of}
 
 
 def _fresh(flow: str, fresh: bool) -> dict[str, Any]:
@@ -90,8 +104,8 @@ def _fresh(flow: str, fresh: bool) -> dict[str, Any]:
     return {"fresh": True if flow == "pipeline" else uuid4().hex}
 
 
-def check_params(use_case: str, params: dict[str, Any]) -> None:
-    """Find a wrong name or parameter before anything is started.
+def check_params(use_case: str, params: dict[str, Any], flow: str = "") -> None:
+    """Find a wrong name or parameter before anything is started. Those of ``score`` are its options.
 
     Raises:
         UseCaseNotFoundError: naming those that are installed.
@@ -105,12 +119,27 @@ def check_params(use_case: str, params: dict[str, Any]) -> None:
         raise UseCaseNotFoundError(name=use_case, known=", ".join(installed) or "none")
     if not params:
         return
+    if flow == "score":
+        _check_score(params)
+        return
     loaded = load_use_case(use_case)
     loaded.params()  # what is wrong in the file itself is not the option's fault
     try:
         loaded.params(params)
     except UseCaseInvalidError as error:
         raise typer.BadParameter(error.problem, param_hint="--param") from None
+
+
+def _check_score(options: dict[str, Any]) -> None:
+    from pydantic import ValidationError
+
+    from sluice.explanation import explain
+    from sluice.score_options import ScoreOptions
+
+    try:
+        ScoreOptions.model_validate(options)
+    except ValidationError as error:
+        raise typer.BadParameter(explain(error, ScoreOptions), param_hint="--param") from None
 
 
 def parsed_params(param: list[str] | None) -> dict[str, Any]:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 Which = Annotated[
     str, typer.Argument(help="A use case, or one of its flows as FLOW/USE_CASE; all, if not given.", metavar="[WHICH]")
 ]
+Every = Annotated[bool, typer.Option("--all", help="All of them, as without WHICH; for a script that says so.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a script.")]
 schedules = typer.Typer(no_args_is_help=True, help="See, pause and resume what runs by itself.")
 
 
@@ -19,9 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 @schedules.command("list")
-def list_schedules(
-    which: Which = "", as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for a script.")] = False
-) -> None:
+def list_schedules(which: Which = "", as_json: AsJson = False) -> None:
     """List the schedules: when each is due next, what happens to times that are missed, how many were dropped.
 
     Dropped are runs of the last seven days that came too late for the schedule's
@@ -51,57 +51,64 @@ def list_schedules(
 
 
 @schedules.command()
-def pause(which: Which = "") -> None:
+def pause(which: Which = "", every: Every = False, as_json: AsJson = False) -> None:
     """Make no more runs by schedule. What runs goes on, and can be started by hand as before.
 
-    Times that pass while a schedule is paused are not caught up later.
+    Times that pass while a schedule is paused are not caught up later. A run that
+    a worker has taken, which it does ten seconds ahead, is still done. It is no
+    error when a schedule was paused before.
 
     [bold]Examples[/bold]
 
-      sluice schedules pause
+      sluice schedules pause --all
       sluice schedules pause movies
-      sluice schedules pause pipeline/movies
+      sluice schedules pause pipeline/movies --json
     """
-    _switch(which, active=False)
+    _switch(which, every, active=False, as_json=as_json)
 
 
 @schedules.command()
-def resume(which: Which = "") -> None:
+def resume(which: Which = "", every: Every = False, as_json: AsJson = False) -> None:
     """Make runs by schedule again, from now on.
 
     [bold]Examples[/bold]
 
-      sluice schedules resume
+      sluice schedules resume --all
       sluice schedules resume movies
     """
-    _switch(which, active=True)
+    _switch(which, every, active=True, as_json=as_json)
 
 
-def _switch(which: str, active: bool) -> None:
+def _switch(which: str, every: bool, *, active: bool, as_json: bool) -> None:
     from datetime import UTC, datetime
 
     from deployments.catch_up import set_cursor, switch
     from deployments.local.record import current_stack
-    from deployments.terminal import console
+    from deployments.terminal import console, print_json
     from sluice.documents import open_documents
 
+    if which and every:
+        raise typer.BadParameter(f"it means all schedules, and {which} was named too", param_hint="--all")
     documents = open_documents(current_stack()[1])
     with _prefect() as prefect:
         chosen = _chosen(prefect, which)
-        if not chosen:
-            console.print("There is no schedule. One is written in use_case.yaml, then: sluice deploy")
         for scheduled in chosen:
             set_cursor(documents, scheduled.deployment, datetime.now(UTC))
             switch(prefect, scheduled, active)
-            console.print(f"{scheduled.deployment} {'runs by schedule again' if active else 'is paused'}.")
+            if not as_json:
+                console.print(f"{scheduled.deployment} {'runs by schedule again' if active else 'is paused'}.")
     documents.close()
+    if as_json:
+        print_json([{"deployment": scheduled.deployment, "active": active} for scheduled in chosen])
+    elif not chosen:
+        console.print("There is no schedule. One is written in use_case.yaml, then: sluice deploy")
 
 
 def _prefect() -> "PrefectRuns":
     from deployments.local.record import current_stack
     from sluice.runs import PrefectRuns
 
-    return PrefectRuns(current_stack()[1].prefect.url)
+    return PrefectRuns.of(current_stack()[1].prefect)
 
 
 def _chosen(prefect: "PrefectRuns", which: str) -> "list[Scheduled]":

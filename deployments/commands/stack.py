@@ -20,17 +20,22 @@ def up(
     free_ports: Annotated[
         bool, typer.Option("--free-ports", help="Choose ports that are free now, and record them for this folder.")
     ] = False,
+    observe: Annotated[
+        bool, typer.Option("--observe", help="Add Prometheus, Alertmanager and a node exporter, if they are installed.")
+    ] = False,
 ) -> None:
     """Start the stack of this folder and wait until all of it is healthy.
 
-    Prefect server, MLflow, Dask scheduler and workers, a Prefect worker, and
-    serving. What dies is restarted. State and logs live in .sluice/, or where
-    SLUICE_HOME says. Exit code 1 if something did not come up; then nothing is.
+    Prefect server, MLflow, Dask scheduler and workers, a Prefect worker, the
+    exporter, and serving. What dies is restarted. State and logs live in
+    .sluice/, or where SLUICE_HOME says. Exit code 1 if something did not come
+    up; then nothing is.
 
     [bold]Examples[/bold]
 
       sluice up
       sluice up --free-ports     beside another folder's stack
+      sluice up --observe     with metrics, rules and alerts
       SLUICE_SERVING__PORT=8001 sluice up
     """
     from deployments.local.stack import running
@@ -40,12 +45,14 @@ def up(
     settings = Settings.load()
     if record := running(settings):
         console.print(f"The stack in {settings.home} is already up. To change its settings: sluice down && sluice up")
+        if observe and "prometheus" not in record.services:
+            console.print("Nothing watches it. To add that: sluice down && sluice up --observe")
         report(record, settings)
         return
-    print_addresses(start(settings, free_ports))
+    print_addresses(start(settings, free_ports, observe))
 
 
-def start(settings: "Settings", free_ports: bool) -> "StackRecord":
+def start(settings: "Settings", free_ports: bool, observe: bool = False) -> "StackRecord":
     """Bring the stack up with its progress on the terminal."""
     from deployments.extras import require_modules
     from deployments.local import stack
@@ -54,10 +61,14 @@ def start(settings: "Settings", free_ports: bool) -> "StackRecord":
     from deployments.terminal import Clocks, console
 
     require_modules("psutil", "supervisor", "flask", "prefect", "distributed")
+    if settings.mlflow.username:
+        require_modules("flask_wtf")
     record = StackRecord.of(settings, root=Path.cwd())
     if free_ports:
         record = record.on_free_ports(settings)
-    services = local_services(record, settings)
+    services = local_services(record, settings, observe)
+    if observe:
+        _print_unwatched(settings)
     titles = {service.name: service.title for service in services} | {"deployments": "Deployments"}
     clocks = Clocks(list(titles.values()))
 
@@ -76,6 +87,22 @@ def start(settings: "Settings", free_ports: bool) -> "StackRecord":
         record = stack.up(record, settings, services, ready, prepare, undoing)
     console.print(f"Up in {clocks.seconds:.1f} s.")
     return record
+
+
+def _print_unwatched(settings: "Settings") -> None:
+    """What `--observe` cannot do here, and what to do about it."""
+    from deployments.local.watching import how_to_install, missing_packages, serving_refuses
+    from deployments.terminal import console
+
+    if packages := missing_packages():
+        console.print(
+            f"Not installed here: {', '.join(packages)}. The stack starts without. {how_to_install(packages)}"
+        )
+    if serving_refuses(settings):
+        console.print(
+            "Serving asks for an API key, and Prometheus has none: its job sluice-serving will be down. Once the stack "
+            "is up: sluice keys create prometheus, write the key into a file, set SLUICE_OBSERVE__SERVING_KEY_FILE"
+        )
 
 
 def down() -> None:
@@ -126,9 +153,10 @@ def status(
       sluice status --json | jq -r .addresses.serving
       eval "$(sluice status --env)" && prefect flow-run ls
     """
+    import os
     import shlex
 
-    from deployments.local.environment import stack_environment
+    from deployments.local.environment import SECRETS, stack_environment
     from deployments.local.stack import running_or_raise
     from sluice.settings import Settings
 
@@ -137,6 +165,10 @@ def status(
     if env:
         for name, value in stack_environment(record).items():
             typer.echo(f"export {name}={shlex.quote(value)}")
+        # By the name of the setting, which is in that shell: a secret is not for a terminal.
+        for name, setting in SECRETS.items():
+            if setting in os.environ:
+                typer.echo(f'export {name}="${setting}"')
         return
     report(record, settings, as_json)
 
@@ -155,9 +187,11 @@ def report(record: "StackRecord", settings: "Settings", as_json: bool = False) -
             "prefect_api": record.prefect_url,
             "mlflow": without_credentials(record.mlflow_uri),
             "dask": record.dask_address,
-            "dask_dashboard": record.dask_dashboard,
+            "dask_dashboard": record.dask_ui,
             "serving": record.serving_url,
+            "exporter": record.exporter_url,
         }
+        addresses |= {name: url for name, url, _ in _watching(record)}
         listed = [service._asdict() for service in services]
         print_json({"home": record.home, "healthy": healthy, "services": listed, "addresses": addresses})
     else:
@@ -186,10 +220,20 @@ def print_addresses(record: "StackRecord") -> None:
     for name, url, what in (
         ("Prefect", record.prefect_ui, "runs, their logs and artifacts, schedules"),
         ("MLflow", without_credentials(record.mlflow_uri), "training runs and registered models"),
-        ("Dask", f"{record.dask_dashboard}/status", "what the workers do"),
+        ("Dask", f"{record.dask_ui}/status", "what the workers do"),
         ("Serving", f"{record.serving_url}/docs", "the API, to try out"),
+        *((name.capitalize(), url, what) for name, url, what in _watching(record)),
     ):
-        console.print(f"  {name:<8} {url:<34} [dim]{what}[/dim]", soft_wrap=True)
+        console.print(f"  {name:<12} {url:<34} [dim]{what}[/dim]", soft_wrap=True)
+
+
+def _watching(record: "StackRecord") -> "list[tuple[str, str, str]]":
+    """Service, address and what is there, of those that this stack has."""
+    known = (
+        ("prometheus", record.prometheus_url, "metrics, rules and what fires"),
+        ("alertmanager", record.alertmanager_url, "who is told of what, and silences"),
+    )
+    return [line for line in known if line[0] in record.services]
 
 
 def _short(path: Path) -> str:

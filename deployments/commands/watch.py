@@ -26,13 +26,13 @@ def watch(run: RunId, as_json: AsJson = False) -> None:
     [bold]Examples[/bold]
 
       sluice watch 7c1f8a52-51a2-4d0c-9d8c-0b1f6f0f7d11
-      prefect flow-run ls     for the ids of other runs
+      sluice runs             for the ids of other runs
     """
     from deployments.local.record import current_stack
     from sluice.runs import PrefectRuns
 
     record, settings = current_stack()
-    with PrefectRuns(settings.prefect.url) as prefect:
+    with PrefectRuns.of(settings.prefect) as prefect:
         follow(prefect, prefect.read(run), record.prefect_ui, as_json)
 
 
@@ -50,7 +50,7 @@ def cancel(run: RunId) -> None:
     from sluice.runs import PrefectRuns
 
     _, settings = current_stack()
-    with PrefectRuns(settings.prefect.url) as prefect:
+    with PrefectRuns.of(settings.prefect) as prefect:
         ended = prefect.cancel(run)
     console.print(f"{ended.name} is {'over' if ended.final else 'being ended'}: {ended.state_name}.")
 

@@ -1,10 +1,29 @@
 """The environment of every process of a stack: its addresses, its folders, and nothing that leaves the machine."""
 
+import json
 import os
+from pathlib import Path
 
+import observability
 from deployments.local.record import StackRecord, host_of, port_of
+from sluice.settings import Settings
 
+# Logging configurations of other projects' processes.
+LOGGING = Path(observability.__file__).parent
 HEARTBEAT_SECONDS = 30  # of a flow run; Prefect accepts no less
+# In place of Dask's own, with the same levels; scheduler, nannies and workers apply it when they import distributed.
+_DASK_LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"sluice": {"class": "observability.process.ProcessHandler"}},
+    "root": {"level": "INFO", "handlers": ["sluice"]},
+    "loggers": {
+        "distributed.client": {"level": "WARNING"},
+        "bokeh": {"level": "ERROR"},
+        "tornado": {"level": "CRITICAL"},
+        "tornado.application": {"level": "ERROR"},
+    },
+}
 
 
 def stack_environment(record: StackRecord) -> dict[str, str]:
@@ -15,8 +34,14 @@ def stack_environment(record: StackRecord) -> dict[str, str]:
         "SLUICE_PREFECT__URL": record.prefect_url,
         "SLUICE_MLFLOW__URI": record.mlflow_uri,
         "SLUICE_DASK__ADDRESS": record.dask_address,
+        "SLUICE_DASK__DASHBOARD_PORT": str(port_of(record.dask_dashboard)),
         "SLUICE_SERVING__HOST": record.serving_host,
         "SLUICE_SERVING__PORT": str(record.serving_port),
+        "SLUICE_EXPORTER__HOST": record.exporter_host,
+        "SLUICE_EXPORTER__PORT": str(record.exporter_port),
+        "SLUICE_OBSERVE__PROMETHEUS_PORT": str(record.prometheus_port),
+        "SLUICE_OBSERVE__ALERTMANAGER_PORT": str(record.alertmanager_port),
+        "SLUICE_OBSERVE__NODE_EXPORTER_PORT": str(record.node_exporter_port),
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_API_URL": record.prefect_url,
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
@@ -29,12 +54,35 @@ def stack_environment(record: StackRecord) -> dict[str, str]:
     }
 
 
+# What `secret_environment` gives, and the setting that each comes from: `sluice status --env` prints no secret.
+SECRETS = {
+    "PREFECT_API_AUTH_STRING": "SLUICE_PREFECT__AUTH",
+    "MLFLOW_TRACKING_USERNAME": "SLUICE_MLFLOW__USERNAME",
+    "MLFLOW_TRACKING_PASSWORD": "SLUICE_MLFLOW__PASSWORD",
+}
+
+
+def secret_environment(settings: Settings) -> dict[str, str]:
+    """What the engines' own clients sign in with, and Prefect's server asks for.
+
+    A process hands it to those that it starts; it is in no file and no command line.
+    """
+    secrets: dict[str, str] = {}
+    if auth := settings.prefect.auth.get_secret_value():
+        secrets |= {"PREFECT_API_AUTH_STRING": auth, "PREFECT_SERVER_API_AUTH_STRING": auth}
+    if settings.mlflow.account:
+        username, password = settings.mlflow.account
+        secrets |= {"MLFLOW_TRACKING_USERNAME": username, "MLFLOW_TRACKING_PASSWORD": password}
+    return secrets
+
+
 def service_environment(record: StackRecord) -> dict[str, str]:
     """What services get on top: only they run unattended, and write to log files."""
     return {
         **stack_environment(record),
         "NO_COLOR": "1",
         "PREFECT_LOGGING_COLORS": "false",
+        "PREFECT_LOGGING_SETTINGS_PATH": str(LOGGING / "prefect_logging.yaml"),
         "PYTHONUNBUFFERED": "1",
         # The folder that a process is started in never comes first on the path: a user's own flows/ or serving/ there
         # would be imported in place of ours.
@@ -47,11 +95,14 @@ def prefect_server_environment(record: StackRecord) -> dict[str, str]:
         "PREFECT_SERVER_API_HOST": host_of(record.prefect_url),
         "PREFECT_SERVER_API_PORT": str(port_of(record.prefect_url)),
         "PREFECT_SERVER_UI_API_URL": record.prefect_url,
+        "PREFECT_SERVER_METRICS_ENABLED": "true",  # under /api/metrics
         # Who holds a concurrency slot must outlive a restart of the server: with the default, memory, slots that were
         # taken before it stay taken for ever.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         # Flow runs too, not only events: otherwise the database grows without bound.
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        # A run that waits because a deployment has as many as it may is asked again after this; the default is 30.
+        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
     }
 
 
@@ -68,6 +119,9 @@ def dask_environment() -> dict[str, str]:
         # A task that takes its worker down is not given to the next ones for ever.
         "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "2",
         "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "60s",
+        "DASK_DISTRIBUTED__WORKER__PRELOAD": '["flows.dask_worker"]',
+        "DASK_DISTRIBUTED__SCHEDULER__PRELOAD": '["flows.dask_scheduler"]',
+        "DASK_LOGGING": json.dumps(_DASK_LOGGING).replace("false", "False"),  # Dask reads it as Python
         # Dask's own choice, 64 KiB, gives every array back at once and takes new pages for the next one: steps that
         # work with NumPy took 1.6 times as long. A worker keeps up to 32 MiB with this.
         "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
@@ -76,5 +130,8 @@ def dask_environment() -> dict[str, str]:
 
 
 def join(record: StackRecord) -> None:
-    """Make this process a member of the stack, before it imports Prefect, which reads its settings then."""
-    os.environ.update(stack_environment(record))
+    """Make this process, and those that it starts, members of the stack.
+
+    Before Prefect is imported, which reads its settings then.
+    """
+    os.environ.update(stack_environment(record) | secret_environment(Settings.load()))

@@ -9,6 +9,7 @@ import httpx
 
 from deployments.catch_up import beat_file
 from deployments.local.record import StackRecord
+from sluice.errors import ServiceRefusedError
 from sluice.settings import Settings
 
 
@@ -23,6 +24,7 @@ class Health:
         self._record = record
         self._workers = settings.dask.workers
         self._pool = settings.prefect.pool
+        self._auth = httpx.BasicAuth(*settings.prefect.account) if settings.prefect.account else None
         self._since = since
         self._beat_file = beat_file(settings)
         self._beat_seconds = 3 * settings.prefect.catch_up_seconds + 30
@@ -35,6 +37,10 @@ class Health:
             "dask-workers": lambda: self.dask_workers() >= self._workers,
             "prefect-worker": self._worker_online,
             "catch-up": self._swept,
+            "exporter": lambda: self._answers(f"{record.exporter_url}/livez"),
+            "prometheus": lambda: self._answers(f"{record.prometheus_url}/-/ready"),
+            "alertmanager": lambda: self._answers(f"{record.alertmanager_url}/-/ready"),
+            "node-exporter": lambda: self._answers(record.node_exporter_url),
             # Alive, not ready: which models must be loaded is a setting, and a new platform has none.
             "serving": lambda: self._answers(f"{record.serving_url}/livez"),
         }
@@ -46,7 +52,11 @@ class Health:
         self._client.close()
 
     def healthy(self, service: str) -> bool:
-        """Whether the service with this name works. It may be asked from several threads."""
+        """Whether the service with this name works. It may be asked from several threads.
+
+        Raises:
+            ServiceRefusedError: Prefect asks for another user and password than the settings have.
+        """
         return self._probes[service]()
 
     def dask_workers(self) -> int:
@@ -65,7 +75,11 @@ class Health:
 
     def _worker_online(self) -> bool:
         try:
-            answer = self._client.post(f"{self._record.prefect_url}/work_pools/{self._pool}/workers/filter", json={})
+            workers_url = f"{self._record.prefect_url}/work_pools/{self._pool}/workers/filter"
+            answer = self._client.post(workers_url, json={}, auth=self._auth or httpx.USE_CLIENT_DEFAULT)
+            if answer.status_code == httpx.codes.UNAUTHORIZED:
+                hint = "Put user:password, as the stack was started with, into SLUICE_PREFECT__AUTH."
+                raise ServiceRefusedError(service="Prefect", address=self._record.prefect_url, hint=hint)
             workers: list[Mapping[str, Any]] = answer.json() if answer.is_success else []
         except (httpx.HTTPError, ValueError):
             return False

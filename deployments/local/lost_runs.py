@@ -28,7 +28,7 @@ def end_lost_runs(settings: Settings, message: str = WORKER_LOST) -> list[str]:
     if not is_local(settings.prefect.url):
         return []
     leases = settings.home / "prefect" / "concurrency_leases"
-    with PrefectRuns(settings.prefect.url) as prefect:
+    with PrefectRuns.of(settings.prefect) as prefect:
         lost = put_in_order(prefect, settings.prefect.pool, leases, message)
         return sorted(f"{prefect.flow_name(run.flow_id)}/{run.use_case}" for run in lost)
 

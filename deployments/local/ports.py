@@ -1,6 +1,12 @@
 """Ports of this machine: which are free, and who holds those that are not."""
 
+import errno
+import random
 import socket
+
+# Linux lends 32768 and above to outgoing connections, macOS 49152 and above; Kubernetes' node ports begin at 30000.
+_OURS = range(20_000, 30_000)
+_claims: list[socket.socket] = []
 
 
 def is_free(host: str, port: int) -> bool:
@@ -15,15 +21,33 @@ def is_free(host: str, port: int) -> bool:
 
 
 def free_ports(host: str, count: int) -> list[int]:
-    """Different ports that nobody listens on now."""
-    probes = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind((host, 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    """Different ports that nobody listens on, and that nobody is given before this process ends.
+
+    They are kept bound, and lent to every server that sets SO_REUSEADDR, as all of ours do. Only ports below those that
+    systems lend to outgoing connections are chosen: a server that is started again finds its port free.
+
+    Raises:
+        OSError: there are not so many.
+    """
+    chosen: list[int] = []
+    candidates = iter(random.sample(_OURS, len(_OURS)))
+    while len(chosen) < count:
+        port = next(candidates, None)
+        if port is None:
+            raise OSError(f"{host} has no {count} free ports between {_OURS[0]} and {_OURS[-1]}")
+        claim = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            # Alone first, so that two processes cannot claim the same port, then shared with the server it is for.
+            claim.bind((host, port))
+            claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        except OSError as error:
+            claim.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+            continue
+        _claims.append(claim)
+        chosen.append(port)
+    return chosen
 
 
 def holder(port: int) -> str:

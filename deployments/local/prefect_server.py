@@ -26,6 +26,10 @@ async def begin_as_writer(
 def main() -> None:
     """Prefect's own command line."""
     from prefect.cli import app
+    from uvicorn.config import LOGGING_CONFIG
+
+    # The server's uvicorn would take its lines to a console of its own: they go where Prefect's do.
+    LOGGING_CONFIG["handlers"], LOGGING_CONFIG["loggers"] = {}, {}
 
     AioSqliteConfiguration.begin_transaction = begin_as_writer  # type: ignore[method-assign]
     app()

@@ -1,46 +1,32 @@
 """The services of the local stack: what to run, and where each one's health is seen."""
 
+import shlex
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from importlib.util import find_spec
 
 from deployments.local import environment
 from deployments.local.record import StackRecord, host_of, is_local, port_of, starts_dask
+from deployments.local.service import Service
+from deployments.local.watching import watching_services
 from sluice.settings import Settings
 
 
-@dataclass(frozen=True)
-class Service:
-    """One process to supervise.
+def local_services(record: StackRecord, settings: Settings, observe: bool = False) -> list[Service]:
+    """What has to run here. An engine whose address is elsewhere is not started, only used.
 
-    Attributes:
-        name: in the log file's name, in `sluice status`, and for the supervisor.
-        title: for people.
-        command: without a shell.
-        ports: which it will listen on, with the setting that moves each.
-        wait_for: ``host:port`` addresses that must accept connections before it is started.
-        grace: seconds it gets to end after SIGTERM.
+    Args:
+        observe: also what watches it, as far as that is installed.
     """
-
-    name: str
-    title: str
-    command: tuple[str, ...]
-    env: Mapping[str, str] = field(default_factory=dict)
-    ports: Mapping[int, str] = field(default_factory=dict)
-    wait_for: tuple[str, ...] = ()
-    grace: float = 10.0
-
-
-def local_services(record: StackRecord, settings: Settings) -> list[Service]:
-    """What has to run here. An engine whose address is elsewhere is not started, only used."""
     return [
         *_prefect_server(record),
-        *_mlflow(record),
+        *_mlflow(record, settings),
         *_dask(record, settings),
         _prefect_worker(record),
         _catch_up(record),
+        _exporter(record),
         *_serving(record),
+        *(watching_services(record, settings) if observe else ()),
     ]
 
 
@@ -65,20 +51,24 @@ def _prefect_server(record: StackRecord) -> Iterator[Service]:
     )
 
 
-def _mlflow(record: StackRecord) -> Iterator[Service]:
+def _mlflow(record: StackRecord, settings: Settings) -> Iterator[Service]:
     if not is_local(record.mlflow_uri):
         return
     home, host, port = record.home / "mlflow", host_of(record.mlflow_uri), port_of(record.mlflow_uri)
     hosts = ",".join(f"{name}{suffix}" for name in ("127.0.0.1", "localhost") for suffix in ("", f":{port}"))
+    # Without an account as anybody starts it; see `deployments.local.mlflow_server`.
+    server = ("deployments.local.mlflow_server",) if settings.mlflow.username else ("mlflow", "server")
     yield Service(
         name="mlflow",
         title="MLflow server",
         command=(
-            *_python("mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"),
+            *_python(*server, "--host", host, "--port", str(port), "--workers", "1"),
             *("--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}"),
             # Written by the clients straight to the disk, not through the server.
             *("--default-artifact-root", (home / "artifacts").as_uri(), "--no-serve-artifacts"),
             *("--allowed-hosts", hosts),
+            *(("--expose-prometheus", str(home / "metrics")) if find_spec("prometheus_flask_exporter") else ()),
+            *("--uvicorn-opts", shlex.join(("--log-config", str(environment.LOGGING / "uvicorn_logging.json")))),
         ),
         env={"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         ports={port: "SLUICE_MLFLOW__URI=http://127.0.0.1:PORT"},
@@ -89,13 +79,14 @@ def _dask(record: StackRecord, settings: Settings) -> Iterator[Service]:
     if not starts_dask(settings):
         return
     host, port = host_of(record.dask_address), port_of(record.dask_address)
-    dashboard = port_of(record.dask_dashboard)
+    # They ask nobody who they are: a proxy that does may stand before them.
+    pages, dashboard = host_of(record.dask_dashboard), port_of(record.dask_dashboard)
     yield Service(
         name="dask-scheduler",
         title="Dask scheduler",
         command=_python(
             *("dask", "scheduler", "--host", host, "--port", str(port)),
-            *("--dashboard-address", f"{host}:{dashboard}"),
+            *("--dashboard-address", f"{pages}:{dashboard}"),
         ),
         env=environment.dask_environment(),
         ports={port: "SLUICE_DASK__SCHEDULER_PORT=PORT", dashboard: "SLUICE_DASK__DASHBOARD_PORT=PORT"},
@@ -106,7 +97,7 @@ def _dask(record: StackRecord, settings: Settings) -> Iterator[Service]:
         command=_python(
             *("dask", "worker", record.dask_address, "--host", host),
             *("--nworkers", str(settings.dask.workers), "--nthreads", str(settings.dask.threads)),
-            *("--memory-limit", settings.dask.memory_limit, "--dashboard-address", f"{host}:0"),
+            *("--memory-limit", settings.dask.memory_limit, "--dashboard-address", f"{pages}:0"),
             *("--local-directory", str(record.home / "dask")),
         ),
         env=environment.dask_environment(),
@@ -131,6 +122,16 @@ def _catch_up(record: StackRecord) -> Service:
         name="catch-up",
         title="Schedules' catch-up",
         command=_python("deployments.catch_up"),
+        wait_for=(_address(record.prefect_url),),
+    )
+
+
+def _exporter(record: StackRecord) -> Service:
+    return Service(
+        name="exporter",
+        title="Exporter",
+        command=_python("observability.exporter"),
+        ports={record.exporter_port: "SLUICE_EXPORTER__PORT=PORT"},
         wait_for=(_address(record.prefect_url),),
     )
 

@@ -15,10 +15,12 @@ from deployments.local.lost_runs import STACK_STOPPED, end_lost_runs
 from deployments.local.ports import holder, is_free
 from deployments.local.readiness import Progress, await_health
 from deployments.local.record import StackRecord, read_record, record_path
-from deployments.local.services import Service, local_services
+from deployments.local.service import Service
+from deployments.local.services import local_services
 from deployments.local.supervisor import Supervisor
 from deployments.local.turn import turn, uninterrupted
-from sluice.errors import ServiceUnavailableError
+from deployments.local.watching import PROGRAMS, configure_watching, forget_watching
+from sluice.errors import ServiceRefusedError, ServiceUnavailableError
 from sluice.settings import Settings
 
 
@@ -81,7 +83,7 @@ def up(
         undoing: called when it fails or is interrupted, before everything is stopped again.
 
     Raises:
-        PortTakenError, HomeUnwritableError, StackBusyError: before anything was started.
+        PortTakenError, HomeUnwritableError, StackBusyError, SettingsInvalidError: before anything was started.
         ServiceFailedError: a service did not come up. Everything was stopped again.
     """
     with turn(settings.home):
@@ -91,12 +93,14 @@ def up(
         for folder in ("mlflow/artifacts", "prefect", "dask", "logs"):
             (record.home / folder).mkdir(parents=True, exist_ok=True)
         try:
+            if any(service.name in PROGRAMS for service in services):
+                configure_watching(record, settings)
             configuration = supervisor.configure(services, service_environment(record))
             since = time.time()
+            join(record)  # also for its secrets, which the services inherit
             pid = supervisor.start(configuration)
             record = record.model_copy(update={"pid": pid, "services": tuple(service.name for service in services)})
             record.write()
-            join(record)
             await_health(supervisor, record, settings, since, progress, prepare)
         except BaseException:
             # Ctrl-C too: half a stack is of no use to anybody. A second one must not leave it half stopped.
@@ -126,7 +130,8 @@ def down(settings: Settings) -> Stopped:
             record.model_copy(update={"complete": False}).write()
             # First what gives work to others: its runs end with it, while they can still be marked as ended.
             supervisor.stop("prefect-worker")
-            with suppress(ServiceUnavailableError):  # then the next worker does it
+            # Then the next worker does it.
+            with suppress(ServiceUnavailableError, ServiceRefusedError):
                 runs = end_lost_runs(record.applied_to(settings), STACK_STOPPED) if was_up else []
         leftovers = _stop(supervisor, settings.home)
         if not was_up and not leftovers and record is None:
@@ -157,6 +162,7 @@ def _stop(supervisor: Supervisor, home: Path) -> int:
     supervisor.stop("dask-workers")  # without their scheduler they would try to find it again
     supervisor.stop_all()
     leftovers = end_leftovers(home)
+    forget_watching(home)
     record_path(home).unlink(missing_ok=True)
     return leftovers
 

@@ -21,7 +21,7 @@ from xmlrpc.client import ServerProxy
 
 from deployments import guard
 from deployments.errors import ServiceFailedError
-from deployments.local.services import Service
+from deployments.local.service import Service
 
 # Linux allows 107 bytes; supervisord first binds to the path with its process id appended.
 _SOCKET_PATH_MAX = 107 - len(".4194304")
@@ -104,18 +104,19 @@ class Supervisor:
         parts = [_HEAD.format(socket=_escaped(self.socket), user=user)]
         for service in services:
             spec = self.run_dir / f"{service.name}.json"
-            spec.write_text(json.dumps(self._spec(service, environment), indent=2), encoding="utf-8")
+            _write_private(spec, json.dumps(self._spec(service, environment), indent=2))
             command = (sys.executable, "-I", "-S", guard.__file__, str(spec))
             stop = int(2 * service.grace) + 5
             parts.append(_PROGRAM.format(name=service.name, command=_escaped(shlex.join(command)), stop=stop))
         path = self.run_dir / "supervisord.conf"
-        path.write_text("".join(parts), encoding="utf-8")
+        _write_private(path, "".join(parts))
         return path
 
     def _spec(self, service: Service, environment: Mapping[str, str]) -> dict[str, Any]:
         return {
             "command": service.command,
-            "env": {**environment, **service.env},
+            # By its own variable OpenTelemetry, and by it our logging, knows what a process of another project is.
+            "env": {**environment, "OTEL_SERVICE_NAME": service.name, **service.env},
             "cwd": str(self.root),
             "wait_for": service.wait_for,
             "grace": service.grace,
@@ -167,6 +168,10 @@ class Supervisor:
         with suppress(OSError, RpcError):  # it is not running, or nothing is
             self._call("stopProcess", service, True)
 
+    def start_again(self, service: str) -> None:
+        """Start one service that was stopped."""
+        self._call("startProcess", service, False)
+
     def stop_all(self) -> None:
         """Stop all services side by side, then supervisord, and wait for its end."""
         import psutil
@@ -208,6 +213,13 @@ def tail(log: Path, lines: int = 15) -> str:
         return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
     except OSError:
         return "(nothing yet)"
+
+
+def _write_private(path: Path, text: str) -> None:
+    """An address may have a password in it."""
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _escaped(value: object) -> str:

@@ -8,11 +8,13 @@ import sys
 
 from deployments.catch_up import sweep_once
 from deployments.local.lost_runs import end_lost_runs
+from observability.logging import configure_logging
 from sluice.settings import Settings
 
 
 def main() -> None:
     settings = Settings.load()
+    configure_logging(settings, service="prefect-worker")
     end_lost_runs(settings)
     sweep_once(settings)
     command = ("worker", "start", "--pool", settings.prefect.pool, "--type", "process", "--name", "local")

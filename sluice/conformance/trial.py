@@ -13,7 +13,7 @@ from sluice.compute import InProcessCompute
 from sluice.dataset import DataFile, Dataset, Partition
 from sluice.lake import Lake
 from sluice.settings import Settings
-from sluice.sources.source import BaseSource, Source
+from sluice.sources.source import BaseSource, Source, take_out
 from sluice.use_case import UseCase
 
 
@@ -38,8 +38,7 @@ class Sample(BaseSource):
     def read(self, since: str | None) -> Iterator[pl.DataFrame]:
         self.taken, left = [], self._rows
         for batch in self._source.read(since):
-            self.malformed += self._source.malformed
-            self._source.malformed.clear()
+            self.malformed += take_out(self._source.malformed)
             self.taken.append(batch.head(left))
             yield self.taken[-1]
             left -= self.taken[-1].height

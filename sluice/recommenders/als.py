@@ -43,4 +43,5 @@ def fit(interactions: Interactions, options: AlsOptions, seed: int = 0) -> Facto
             random_state=seed,
         )
         model.fit(sparse.csr_matrix(interactions.matrix), show_progress=False)
-    return Factors(np.asarray(model.user_factors, np.float32), np.asarray(model.item_factors, np.float32))
+    users, items = np.asarray(model.user_factors, np.float32), np.asarray(model.item_factors, np.float32)
+    return Factors(users, items, options.regularization, options.alpha)

@@ -1,13 +1,17 @@
 """The items that can be recommended, most popular first."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from sluice.recommenders.genres import Genres
 
 COLUMNS = ("item_id", "title", "genres", "support")
 
@@ -46,12 +50,35 @@ class Catalogue:
         return self.items["item_id"].to_numpy()
 
     @cached_property
-    def titles(self) -> NDArray[Any]:
-        return self.items["title"].to_numpy().astype(object)
+    def labels(self) -> tuple[list[Any], list[str], list[str]]:
+        """Ids, titles and genres as Python's own values: an answer for one user takes a handful of them."""
+        return self.items["item_id"].to_list(), self.items["title"].to_list(), self.items["genres"].to_list()
 
     @cached_property
-    def genres(self) -> NDArray[Any]:
-        return self.items["genres"].to_numpy().astype(object)
+    def _positions(self) -> dict[str, int]:
+        return {str(item): position for position, item in enumerate(self.labels[0])}
+
+    def find(self, item_ids: Iterable[Any]) -> NDArray[np.int64]:
+        """Positions of items by their ids, or by those as text, as an address has them. Others are left out."""
+        found = (self._positions.get(str(item), -1) for item in item_ids)
+        return np.array([position for position in found if position >= 0], dtype=np.int64)
+
+    def search(self, text: str, limit: int) -> list[int]:
+        """Positions of items whose title has all words of ``text``, upper or lower case, most popular first.
+
+        No words: the most popular items.
+        """
+        words = text.casefold().split()
+        found = (place for place, title in enumerate(self._folded) if all(word in title for word in words))
+        return list(islice(found, limit))
+
+    @cached_property
+    def _folded(self) -> list[str]:
+        return [title.casefold() for title in self.labels[1]]
+
+    @cached_property
+    def by_genre(self) -> Genres:
+        return Genres(self.labels[2])
 
     @cached_property
     def support(self) -> NDArray[np.int64]:

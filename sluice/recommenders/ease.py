@@ -7,7 +7,6 @@ to ``diag(B) = 0``; equation 8: ``B = I - P diagMat(1 / diag(P))`` with ``P = (X
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import sparse
 from scipy.linalg import lapack
 
 from sluice.recommenders.gram import Gram
@@ -25,7 +24,13 @@ class EaseOptions(BaseModel):
     l2: float = Field(300.0, gt=0, description="ridge penalty; about the number of ratings an item needs to be trusted")
     history_power: float = Field(0.25, ge=0, le=1, description="a user with n items weighs n ** -history_power")
     popularity_power: float = Field(0.1, ge=0, le=1, description="an item with n users is scaled by n ** -power")
-    weights_per_item: int | None = Field(None, ge=1, description="keep the largest of each column; empty keeps all")
+    dense_items: int | None = Field(
+        1024, ge=1, description="the most popular items keep all weights to them; empty: all items do"
+    )
+    weights_per_item: int = Field(48, ge=1, description="the largest weights from an item to all others are kept")
+    history_items: int | None = Field(
+        512, ge=1, description="of a longer history so many items count, the most popular ones; empty: all count"
+    )
 
 
 def fit(gram: Gram, support: NDArray[np.int64], options: EaseOptions) -> ItemWeights:
@@ -41,9 +46,7 @@ def fit(gram: Gram, support: NDArray[np.int64], options: EaseOptions) -> ItemWei
         raise ValueError(f"the Gram matrix has history_power {gram.history_power}, not {options.history_power}")
     weights = solve(gram.dense(), options.l2)
     weights *= popularity_scale(support[: weights.shape[0]], options.popularity_power)
-    if options.weights_per_item is None:
-        return ItemWeights(weights)
-    return ItemWeights(largest_per_column(weights, options.weights_per_item))
+    return ItemWeights.cut(weights, options.dense_items, options.weights_per_item, options.history_items)
 
 
 def popularity_scale(support: NDArray[np.int64], power: float) -> NDArray[np.float32]:
@@ -71,15 +74,3 @@ def solve(gram: NDArray[np.float32], l2: float) -> NDArray[np.float32]:
     inverse /= -inverse[diagonal]
     inverse[diagonal] = 0
     return inverse
-
-
-def largest_per_column(weights: NDArray[np.float32], count: int) -> sparse.csr_array:
-    """Keep the ``count`` weights of each column that are largest in absolute value."""
-    rows = weights.shape[0]
-    if count >= rows:
-        return sparse.csr_array(weights)
-    thresholds = np.empty(weights.shape[1], dtype=np.float32)
-    for start in range(0, weights.shape[1], 512):
-        block = np.abs(weights[:, start : start + 512])
-        thresholds[start : start + 512] = np.partition(block, rows - count, axis=0)[rows - count]
-    return sparse.csr_array(np.where(np.abs(weights) >= thresholds, weights, np.float32(0)))

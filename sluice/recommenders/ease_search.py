@@ -12,7 +12,6 @@ from sluice.recommenders import ease
 from sluice.recommenders.ease import EaseOptions, popularity_scale
 from sluice.recommenders.gram import Gram
 from sluice.recommenders.interactions import Interactions
-from sluice.recommenders.item_weights import ItemWeights
 from sluice.recommenders.metrics import Hits, ndcg
 from sluice.recommenders.top_k import BATCH, top_k
 
@@ -67,7 +66,8 @@ def score(
     """Fit on ``train`` (items by popularity), measure nDCG at k on ``validation`` (same users and items)."""
     supported = int((train.support >= min_support).sum())
     gram = Gram.of(train, supported, candidate.history_power)
-    plain = ease.fit(gram, train.support, EaseOptions(**candidate._asdict(), popularity_power=0.0))
+    whole = EaseOptions(**candidate._asdict(), popularity_power=0.0, dense_items=None)
+    plain = ease.fit(gram, train.support, whole).weights
     scales = [popularity_scale(train.support[:supported], power) for power in popularity_powers]
     users = np.flatnonzero(np.diff(validation.indptr))[:_MAX_USERS]
     found = _recommendations(plain, train.matrix[users], scales, k)
@@ -86,13 +86,13 @@ def best(scored: list[Scored], options: EaseOptions) -> EaseOptions:
 
 
 def _recommendations(
-    weights: ItemWeights, histories: sparse.csr_array, scales: list[NDArray[np.float32]], k: int
+    weights: NDArray[np.float32], histories: sparse.csr_array, scales: list[NDArray[np.float32]], k: int
 ) -> list[NDArray[np.int64]]:
     """For each scale, positions of shape (users, k). The product with the weights is shared by all of them."""
     found: list[list[NDArray[np.int64]]] = [[] for _ in scales]
     for start in range(0, histories.shape[0], BATCH):
         history = sparse.csr_array(histories[start : start + BATCH])
-        scores = weights.scores(np.arange(history.shape[0]), history)
+        scores = history[:, : weights.shape[0]] @ weights
         for parts, scale in zip(found, scales, strict=True):
             parts.append(top_k(scores * scale, k, history).positions)
     return [np.concatenate(parts) for parts in found]

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
 from sluice.recommenders.interactions import Ids
+
+_NOTHING = np.empty(0, dtype=np.int32)
 
 
 @dataclass(frozen=True)
@@ -26,31 +27,24 @@ class Histories:
     rated: sparse.csr_array
 
     @cached_property
-    def _index(self) -> "pd.Index[Any]":
-        return pd.Index(self.users)
+    def _positions(self) -> dict[Any, int]:
+        return {user: position for position, user in enumerate(self.users.tolist())}
 
-    def find(self, user_ids: Any) -> NDArray[np.int64]:
-        """Positions of users, -1 for those that are not here."""
-        return self._index.get_indexer(pd.Index(user_ids)).astype(np.int64)
+    def find(self, user_id: Any) -> int:
+        """Position of a user, -1 for one that is not here."""
+        return self._positions.get(user_id, -1)
 
-    def of(self, positions: NDArray[np.int64], include_holdout: bool) -> sparse.csr_array:
-        """Histories of the users at ``positions``, shape (len(positions), items); empty for -1.
+    def of(self, position: int, include_holdout: bool) -> NDArray[np.int32]:
+        """Positions of the items in the history of the user at ``position``; none for -1.
 
         Args:
             include_holdout: leave held-out items recommendable, by looking at ``trained`` only.
         """
+        if position < 0:
+            return _NOTHING
         matrix = self.trained if include_holdout else self.rated
-        unknown = positions < 0
-        if not len(self.users):
-            return _matrix(np.empty(0, np.int32), np.zeros(len(positions) + 1, np.int32), matrix.shape[1])
-        rows = sparse.csr_array(matrix[np.where(unknown, 0, positions)])
-        if unknown.any():
-            # Row 0 stood in for them. Removed by row lengths: multiplying by a mask would keep explicit zeros.
-            keep = np.repeat(~unknown, np.diff(rows.indptr))
-            lengths = np.where(unknown, 0, np.diff(rows.indptr))
-            indptr = np.concatenate([[0], np.cumsum(lengths)])
-            rows = sparse.csr_array((rows.data[keep], rows.indices[keep], indptr), shape=rows.shape)
-        return rows
+        items: NDArray[np.int32] = matrix.indices[matrix.indptr[position] : matrix.indptr[position + 1]]
+        return items
 
     def save(self, path: Path) -> None:
         parts = {
@@ -63,9 +57,12 @@ class Histories:
     @classmethod
     def load(cls, path: Path) -> "Histories":
         with np.load(path, allow_pickle=False) as arrays:
-            n_items = int(arrays["n_items"])
+            shape = (len(arrays["users"]), int(arrays["n_items"]))
+            parts = [(arrays[f"{name}_indices"], arrays[f"{name}_indptr"]) for name in ("trained", "rated")]
+            # One array of ones for both: at 15 million ratings they are 60 MB.
+            ones = np.ones(max(len(indices) for indices, _ in parts), dtype=np.float32)
             matrices = [
-                _matrix(arrays[f"{name}_indices"], arrays[f"{name}_indptr"], n_items) for name in ("trained", "rated")
+                sparse.csr_array((ones[: len(indices)], indices, indptr), shape=shape) for indices, indptr in parts
             ]
             return cls(arrays["users"], *matrices)
 
@@ -73,8 +70,3 @@ class Histories:
 def _plain(ids: Ids) -> Ids:
     """Strings of fixed width in place of objects, which only a pickle could hold."""
     return ids.astype(str) if ids.dtype == object else ids
-
-
-def _matrix(indices: NDArray[Any], indptr: NDArray[Any], n_items: int) -> sparse.csr_array:
-    ones = np.ones(len(indices), dtype=np.float32)
-    return sparse.csr_array((ones, indices, indptr), shape=(len(indptr) - 1, n_items))

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 KIND = "popularity"
 
@@ -26,8 +25,11 @@ class Popularity:
         """From the number of users an item and the number of users."""
         return cls((support / max(users, 1)).astype(np.float32))
 
-    def scores(self, users: NDArray[np.int64], histories: sparse.csr_array) -> NDArray[np.float32]:
-        return np.tile(self.share, (len(users), 1))
+    def score(self, user: int, history: NDArray[np.signedinteger]) -> NDArray[np.float32]:
+        return self.share.copy()
+
+    def score_history(self, history: NDArray[np.signedinteger]) -> NDArray[np.float32]:
+        return self.share.copy()
 
     def save(self, path: Path) -> None:
         np.savez(path, kind=np.array(KIND), share=self.share)

@@ -5,20 +5,27 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 
 class Scorer(Protocol):
     """Scores items for users. Data only: it is written as arrays, so a model carries no pickled code."""
 
-    def scores(self, users: NDArray[np.int64], histories: sparse.csr_array) -> NDArray[np.float32]:
-        """Shape (len(users), m), higher is better; a row of zeros when there is nothing to go by.
+    def score(self, user: int, history: NDArray[np.signedinteger]) -> NDArray[np.float32]:
+        """Shape (m,), higher is better, a new array; zeros when there is nothing to go by.
 
         They are for the first m items, m at most the size of the catalogue; the rest are known too little.
 
         Args:
-            users: positions of the users among those that it was fitted on.
-            histories: shape (len(users), items), 1 where the user interacted.
+            user: position of the user among those that it was fitted on.
+            history: positions of the items that the user interacted with, each once.
+        """
+        ...
+
+    def score_history(self, history: NDArray[np.signedinteger]) -> NDArray[np.float32]:
+        """As `score`, for somebody it was not fitted on, by the history alone.
+
+        Raises:
+            InputInvalidError: it cannot.
         """
         ...
 

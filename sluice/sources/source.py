@@ -24,13 +24,24 @@ class Malformed:
     reason: str
 
 
+def take_out(malformed: list[Malformed]) -> list[Malformed]:
+    """Empty the list and give what was in it.
+
+    What a reader's own thread adds meanwhile stays: PyArrow parses the next block while a batch is being worked on.
+    """
+    taken = list(malformed)
+    del malformed[: len(taken)]
+    return taken
+
+
 class Source(Protocol):
     """Rows as they come, before any contract.
 
     Attributes:
         watermark: how far the last `read` came, for the next one's ``since``; opaque to everyone else. None until the
             last batch was taken, so that it can only be committed together with all of the rows.
-        malformed: what `read` met that is no row. Whoever takes the batches takes these out after each.
+        malformed: what `read` met that is no row. Whoever takes the batches takes these out after each, by
+            `take_out`: a reader may add more at any time.
     """
 
     watermark: str | None

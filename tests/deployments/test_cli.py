@@ -63,7 +63,9 @@ def test_help_has_examples(name: str) -> None:
     assert [line for paragraph in rest for line in paragraph.splitlines() if len(line) > 79] == []
 
 
-@pytest.mark.parametrize("name", ["status", "history", "use-cases", "run", "watch", "doctor"])
+@pytest.mark.parametrize(
+    "name", ["status", "history", "models", "promote", "rollback", "use-cases", "run", "watch", "doctor"]
+)
 def test_scripts_get_json(name: str) -> None:
     """What a script wants to read has --json."""
     assert any("--json" in parameter.opts for parameter in COMMANDS[name].params)
@@ -85,6 +87,9 @@ def test_json_is_all_of_the_output(tmp_path: Path) -> None:
         ("deploy",),
         ("watch", "x"),
         ("history", "movies"),
+        ("models",),
+        ("promote", "movies", "1"),
+        ("rollback", "movies"),
     ],
 )
 def test_without_a_stack_each_command_says_one_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:

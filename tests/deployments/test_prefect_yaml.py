@@ -9,6 +9,7 @@ import yaml
 
 from deployments import prefect_yaml
 from deployments.errors import RenderedStaleError
+from sluice.limits import Limits
 from sluice.schedule import Schedule
 from sluice.use_case import Resources, UseCaseConfig
 
@@ -42,7 +43,7 @@ def test_committed_files_match_the_use_cases() -> None:
 def test_every_flow_is_a_deployment_of_its_own(config: UseCaseConfig) -> None:
     """Each stage can be run, scheduled and scaled alone, under the use case's name."""
     found = rendered(config)
-    assert list(found) == ["ingest", "features", "train", "evaluate", "pipeline"]
+    assert list(found) == ["ingest", "features", "train", "evaluate", "pipeline", "score", "monitor"]
     assert {entry["name"] for entry in found.values()} == {"tides"}
     assert all(entry["parameters"] == {"use_case": "tides"} for entry in found.values())
     assert all(entry["work_pool"]["name"] == "sluice" for entry in found.values())
@@ -130,3 +131,34 @@ def test_written_files_pass_the_check(tmp_path: Path) -> None:
     """Rendering twice gives the same, so the check can be trusted."""
     prefect_yaml.write_all(tmp_path)
     prefect_yaml.check_all(tmp_path)
+
+
+def test_limits_travel_with_the_deployment(config: UseCaseConfig) -> None:
+    """As a parameter, which each of its runs gets; how many go at a time is Prefect's own limit, and they queue."""
+    limited = config.model_copy(
+        update={"limits": {"train": Limits(soft_seconds=60, rate="2/m", concurrency=2), "pipeline": Limits(retries=1)}}
+    )
+    found = rendered(limited)
+    own = {"soft_seconds": 60.0, "rate": "2/m", "concurrency": 2}
+    assert found["train"]["parameters"] == {"use_case": "tides", "limits": own}
+    assert found["train"]["concurrency_limit"] == {"limit": 2, "collision_strategy": "ENQUEUE"}
+    assert found["pipeline"]["parameters"] == {"use_case": "tides", "limits": {"retries": 1}}
+    assert found["pipeline"]["concurrency_limit"]["limit"] == 1
+    assert found["ingest"]["parameters"] == {"use_case": "tides"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "seconds"),
+    [
+        ({"hard_seconds": 100}, 400),
+        ({"hard_seconds": 100, "retries": 2, "retry_delay_seconds": 30}, 660),
+        ({"soft_seconds": 100}, 900),
+        ({"hard_seconds": 100, "rate": "2/m", "expires": 50}, 450),
+    ],
+)
+def test_kubernetes_ends_a_pod_after_the_hard_limit(
+    config: UseCaseConfig, limits: dict[str, Any], seconds: int
+) -> None:
+    """The last line of defence: when all tries and waits are over, and five minutes more, whatever the pod does."""
+    found = rendered(config.model_copy(update={"limits": {"train": Limits(**limits)}}), "kubernetes")
+    assert found["train"]["work_pool"]["job_variables"]["active_deadline_seconds"] == seconds

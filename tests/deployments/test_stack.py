@@ -20,7 +20,7 @@ from deployments.local.record import read_record, record_path
 from sluice.runs import PrefectRuns
 from tests.conftest import Stack, clean_environment, sluice, start_stack
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.waits]
 
 
 def eventually(true: Callable[[], bool], seconds: float = 40) -> bool:
@@ -142,6 +142,7 @@ def test_unknown_flow_names_the_known(stack: Stack) -> None:
     assert "Traceback" not in done.stdout
 
 
+@pytest.mark.slow
 def test_run_can_be_left_and_found_again(stack: Stack) -> None:
     """--no-watch gives an id at once; `watch` ends with the run, and says what was skipped when it runs again."""
     started = json.loads(stack.sluice("run", "tiny", "--flow", "ingest", "--no-watch", "--json").stdout)
@@ -155,6 +156,7 @@ def test_run_can_be_left_and_found_again(stack: Stack) -> None:
     assert again["unchanged"] == ["ingest"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_the_run_going(stack: Stack, tmp_path: Path) -> None:
     """Ctrl-C ends the watching only, and says how to watch again and how to end the run; `cancel` then ends it."""
     flag = tmp_path / "sleep"
@@ -221,6 +223,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.chaos
 @pytest.mark.slow
+@pytest.mark.rare
 def test_crash_of_the_supervisor_leaves_nothing(folder: Path) -> None:
     """kill -9 of supervisord ends every process of the stack; the stale record does not hinder the next `up`."""
     stack = start_stack(folder)
@@ -239,6 +242,7 @@ def test_crash_of_the_supervisor_leaves_nothing(folder: Path) -> None:
 
 @pytest.mark.chaos
 @pytest.mark.slow
+@pytest.mark.rare
 def test_life_in_an_awkward_folder(tmp_path: Path, stack: Stack) -> None:
     """A deep path with blanks and a per cent sign, a folder ``flows`` of the user's own, and another stack beside it.
 
@@ -311,6 +315,7 @@ def test_interrupted_demo_leaves_nothing(folder: Path) -> None:
 
 
 @pytest.mark.chaos
+@pytest.mark.slow
 def test_interrupted_up_leaves_nothing(folder: Path) -> None:
     """Ctrl-C while services start stops what was started, and a new `up` is possible."""
     home = folder / ".sluice"
@@ -324,6 +329,7 @@ def test_interrupted_up_leaves_nothing(folder: Path) -> None:
 
 
 @pytest.mark.chaos
+@pytest.mark.slow
 def test_closed_terminal_leaves_nothing(folder: Path) -> None:
     """When nobody reads what `up` prints any more, and it is told to hang up, it still stops what it had started."""
     home = folder / ".sluice"

@@ -15,7 +15,7 @@ import yaml
 from typer.main import get_command
 
 from deployments.cli import app
-from sluice.use_case import load_use_case
+from deployments.commands.run import check_params
 from tests.conftest import Stack
 from tests.docs.pages import ROOT, commands, spans
 
@@ -25,14 +25,27 @@ CHANGES_THE_CHAMPION = "changes the champion that other tests of the session loo
 ENDS_THE_STACK = "ends the stack of the session, which does it itself"
 CI = "a step of .ci/run"
 EXAMPLE = "the example use case runs in test_use_case"
+FOLLOWS = "goes on until Ctrl-C; tests/deployments/commands/test_logs.py does it"
 RENDERS = "writes into the checkout; make check compares"
 TUTORIAL = "test_tutorial runs it"
 LATER = "returns at once, and every later run of the session would wait for the one it started"
 NO_RUN = "no run has that id"
 WINDOWS = "many runs; tests/flows/test_versions.py runs a backfill"
 REPLAY = "it wants a file that somebody corrected; tests/deployments/commands/test_data.py does it"
+KEY = "it wants a key of that name; tests/deployments/commands/test_keys.py does it"
 PIPELINE = "the whole pipeline has just run"
+SCORES = "tests/flows scores tables; the page's first line of it is run"
+RULES = "tests/observability/test_rules.py does it with all of them"
+RUNS = "http://127.0.0.1:8000/runs"
+ONE_RUN = f"{RUNS}/7c1f8a52-51a2-4d0c-9d8c-0b1f6f0f7d11"
 TRAINS = "the stage runs through prefect's own command; what differs is the command line, which is parsed"
+RELEASES = (
+    'curl -X POST http://127.0.0.1:8000/models/movies/promote -H "Authorization: Bearer $KEY" '
+    '-d \'{"version": 2, "reason": "agreed with the editors"}\'',
+    'curl -X POST http://127.0.0.1:8000/models/movies/rollback -H "Authorization: Bearer $KEY" '
+    '-d \'{"reason": "recommends what is sold out"}\'',
+    'curl -X POST http://127.0.0.1:8000/models/movies/rollback -H "Authorization: Bearer $KEY" -d \'{"to": 2}\'',
+)
 # Every other command is run. Those of `make` need the target to exist, those of `sluice` a command line that parses.
 NOT_RUN = {
     "make install": CI,
@@ -52,16 +65,35 @@ NOT_RUN = {
     "sluice data replay movies refused.jsonl": REPLAY,
     "sluice data show movies --version 2026-11-21T09:30": "the session's versions are younger",
     "sluice data diff movies 0 3 --table features": "the session has no version 3",
+    "sluice keys rotate web-shop": KEY,
+    "sluice keys rotate web-shop --grace 0h": KEY,
+    "sluice keys revoke web-shop": KEY,
     "sluice run movies --json | jq -r .state": PIPELINE,
     "sluice run movies --no-watch": LATER,
+    "sluice logs serving -f": FOLLOWS,
+    "sluice logs pipeline-movies -f": "tests/deployments/commands/test_logs.py follows a run",
     "sluice watch 7c1f8a52-51a2-4d0c-9d8c-0b1f6f0f7d11": NO_RUN,
     "sluice cancel 7c1f8a52-51a2-4d0c-9d8c-0b1f6f0f7d11": NO_RUN,
+    "sluice runs 7c1f8a52-51a2-4d0c-9d8c-0b1f6f0f7d11": NO_RUN,
+    "sluice retry 7c1f8a52-51a2-4d0c-9d8c-0b1f6f0f7d11": NO_RUN,
+    "sluice retry 7c1f8a52-51a2-4d0c-9d8c-0b1f6f0f7d11 --watch": NO_RUN,
+    f"curl {ONE_RUN}": NO_RUN,
+    f"curl '{ONE_RUN}/logs?level=WARNING&limit=50'": NO_RUN,
+    f"curl -N -H 'Accept: text/event-stream' {ONE_RUN}/logs": NO_RUN,
+    f"curl -X POST {ONE_RUN}/cancel": NO_RUN,
+    f"curl -X POST {ONE_RUN}/retry": NO_RUN,
+    f'curl -i {RUNS} -d \'{{"deployment": "pipeline/movies", "parameters": {{"fresh": true}}}}\'': LATER,
+    f"curl {RUNS} -H 'Idempotency-Key: nightly-2026-11-21' -d '{{\"deployment\": \"score/movies\"}}'": LATER,
+    "promtool check rules observability/rules/*.yaml": RULES,
+    "promtool test rules observability/rules/tests/flows.yaml": RULES,
     "sluice run flats": EXAMPLE,
     "sluice check flats": EXAMPLE,
     "sluice new churn --kind classifier": TUTORIAL,
     "sluice new rents --kind regressor --from rents.csv --target rent": TUTORIAL,
     ".uv/bin/uv pip install --python .venv ./flats": EXAMPLE,
     "sluice run movies --flow train": TRAINS,
+    "sluice run movies --flow score -p table=raw/movies -p model_version=champion --as-of 0": SCORES,
+    "prefect deployment run score/movies --param 'predict_params={\"k\": 20}' --watch": SCORES,
     "sluice run movies --flow train -p k=20 -p 'search={l2: [200, 400]}'": TRAINS,
     "sluice run movies --flow train -p min_support=5": TRAINS,
     "prefect deployment run pipeline/movies": LATER,
@@ -72,6 +104,7 @@ NOT_RUN = {
     'sluice promote movies 3 --reason "agreed with the editors"': CHANGES_THE_CHAMPION,
     'sluice rollback movies --reason "recommends what is sold out"': CHANGES_THE_CHAMPION,
     "sluice rollback movies --to 2": CHANGES_THE_CHAMPION,
+    **dict.fromkeys(RELEASES, CHANGES_THE_CHAMPION),
 }
 RUN = [
     text
@@ -92,6 +125,7 @@ def shell(stack: Stack) -> Runner:
         "4200": record.prefect_ui.rpartition(":")[2],
         "5000": record.mlflow_uri.rpartition(":")[2],
         "8787": record.dask_dashboard.rpartition(":")[2],
+        "9200": str(record.exporter_port),
     }
     env = {**stack.env, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     ran: dict[str, subprocess.CompletedProcess[str]] = {}
@@ -144,9 +178,9 @@ def sluice_lines() -> list[list[str]]:
     """The arguments of each ``sluice`` on the pages, also behind variables and ``&&``."""
     found = []
     for text in COMMANDS:
-        lexer = shlex.shlex(text, posix=True, punctuation_chars="&|;")
+        lexer = shlex.shlex(text, posix=True, punctuation_chars="&|;>")
         lexer.whitespace_split = True
-        words = " ".join("\n" if word in {"&&", "|", ";"} else shlex.quote(word) for word in lexer)
+        words = " ".join("\n" if word in {"&&", "|", ";", ">"} else shlex.quote(word) for word in lexer)
         lines = [shlex.split(line) for line in words.splitlines()]
         found += [line[line.index("sluice") + 1 :] for line in lines if "sluice" in line]
     return found
@@ -159,7 +193,7 @@ def test_command_lines_parse(arguments: list[str]) -> None:
     context = command.make_context(arguments[0], arguments[1:])
     if context.params.get("param") and context.params["use_case"] == "movies":
         pairs = (item.partition("=") for item in context.params["param"])
-        load_use_case("movies").params({name: yaml.safe_load(value) for name, _, value in pairs})
+        check_params("movies", {name: yaml.safe_load(value) for name, _, value in pairs}, context.params["flow"])
 
 
 @pytest.mark.parametrize("text", [text for text in SPANS if text.startswith("sluice ")])
@@ -167,5 +201,7 @@ def test_mentions_exist(text: str) -> None:
     """A command or an option that is named in running text is one of the command line's."""
     _, name, *rest = text.split()
     command: Any = get_command(app).commands[name]  # type: ignore[attr-defined]
+    if rest and rest[0] in getattr(command, "commands", {}):
+        command = command.commands[rest[0]]
     known = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
     assert {word for word in rest if word.startswith("-")} <= known

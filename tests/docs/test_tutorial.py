@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import distributed
 import httpx
 import pytest
 
+from sluice.use_case import Flow
 from tests.conftest import Stack
 from tests.docs.pages import ROOT, blocks
 from tests.packages_of import make_findable
@@ -59,7 +61,7 @@ def reader(stack: Stack, tmp_path: Path) -> Iterator["Reader"]:
 
 def forget(prefect: str) -> None:
     """Remove the deployments that `sluice deploy` added."""
-    for flow in ("ingest", "features", "train", "evaluate", "pipeline"):
+    for flow in get_args(Flow):
         found = httpx.get(f"{prefect}/deployments/name/{flow}/churn", trust_env=False)
         while found.is_success:
             removed = httpx.delete(f"{prefect}/deployments/{found.json()['id']}", trust_env=False)

@@ -27,6 +27,13 @@ class FakeRegistry:
     def versions(self, name: str) -> list[ModelVersion]:
         return [version for version in self._versions.values() if version.name == name]
 
+    def remove(self, version: str) -> None:
+        del self._versions[version]
+
+    def also(self, written: str, version: str) -> None:
+        """Find a version by another way of writing its number too."""
+        self._versions[written] = self._versions[version]
+
     def tag(self, version: str, **tags: str) -> None:
         """Give a version these tags; double underscores are dots."""
         named = {name.replace("__", "."): value for name, value in tags.items()}

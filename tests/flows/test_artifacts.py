@@ -11,6 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from flows.artifacts import as_json
 from sluice.errors import UseCaseInvalidError
+from sluice.evaluation import read_evaluation
 from sluice.models import open_registry
 from sluice.use_case import load_use_case
 from tests import runs
@@ -27,6 +28,7 @@ def test_what_is_not_json_names_the_step_and_the_artifact(content: Any) -> None:
 
 
 @pytest.mark.integration
+@pytest.mark.slow
 def test_artifacts_are_on_the_mlflow_run_and_in_prefect(stack: Stack) -> None:
     """Whole on the challenger's run, and readable (cut, if long) in Prefect's UI."""
     ended = runs.run(stack, "pipeline/tiny", offset=70_000_000)
@@ -40,3 +42,13 @@ def test_artifacts_are_on_the_mlflow_run_and_in_prefect(stack: Stack) -> None:
     asked = {"artifacts": {"key": {"any_": ["ids-evaluate-tiny"]}}, "sort": "CREATED_DESC", "limit": 1}
     found = httpx.post(f"{stack.settings.prefect.url}/artifacts/filter", json=asked, timeout=30).json()
     assert str(ids[0]) in found[0]["data"]
+    evaluation = read_evaluation(open_registry(stack.settings), "tiny", version.version)
+    assert (evaluation.kind, evaluation.version) == ("metrics", version.version)
+    assert evaluation.table.startswith("features/tiny@")
+    assert evaluation.metrics == {"error": pytest.approx(0, abs=1e-6)}
+
+
+def test_the_evaluations_own_name_is_taken() -> None:
+    """What Sluice makes of a use case's artifacts must not be overwritten by one of them."""
+    with pytest.raises(UseCaseInvalidError, match="artifacts gave 'evaluation', which is the name of"):
+        as_json(load_use_case("tiny"), "evaluation", {})

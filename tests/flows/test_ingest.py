@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -14,7 +15,9 @@ import flows.validation
 from flows.plan import StagePlan
 from sluice.arrival import Arrived
 from sluice.compute import InProcessCompute
+from sluice.errors import TableNotFoundError
 from sluice.lake import WATERMARK, Lake
+from sluice.references import TableRef
 from sluice.use_case import load_use_case
 from tests import feed
 
@@ -36,20 +39,20 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
     flows.platform.platform.cache_clear()
 
 
-def checked(lake: Lake, code: str = "c") -> tuple[Arrived, StagePlan, flows.checked.Checked]:
+def checked(lake: Lake, code: str = "c", **given: Any) -> tuple[Arrived, StagePlan, flows.checked.Checked]:
     """The first half of what the flow's tasks do, in their order."""
-    inputs = flows.ingest.resolve("feed", {})
+    inputs = flows.ingest.resolve("feed", given)
     plan = StagePlan(stage="ingest", use_case="feed", params={}, inputs=inputs, code=code, timeout=60)
     arrived = flows.ingest.read.fn(plan)
     compute = InProcessCompute(lake.staging("raw/feed"))
     return arrived, plan, flows.validation.check(plan, load_use_case("feed"), arrived, compute)
 
 
-def write(plan: StagePlan, checked: flows.checked.Checked) -> None:
+def write(plan: StagePlan, checked: flows.checked.Checked) -> TableRef | None:
     """The other half."""
     refused = flows.ingest.quarantine.fn(plan, checked)
     new = flows.ingest.compare.fn(plan, checked, refused)
-    flows.ingest.write.fn(plan, checked, refused, new)
+    return flows.ingest.write.fn(plan, checked, refused, new)
 
 
 def run(lake: Lake) -> tuple[Arrived, StagePlan]:
@@ -126,3 +129,23 @@ def test_two_at_once_write_each_row_once(lake: Lake, monkeypatch: pytest.MonkeyP
     write(other, second)
     assert stored(lake)["id"].sort().to_list() == [1, 2, 3, 4, 5]
     assert len(lake.versions("raw/feed")) == 3
+
+
+def test_a_window_without_rows_is_no_failure(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the table exists there is nothing to refer to; a backfill goes on to the next window all the same."""
+    monkeypatch.setattr(load_use_case("feed").steps, "TIME", "id", raising=False)
+    Path("feed/a.csv").write_text("id,name\n1,a\n")
+    _, plan, verdict = checked(lake, window={"start": "1990-01-01", "end": "1990-02-01"})
+    assert write(plan, verdict) is None
+    assert lake.latest("raw/feed") is None
+
+    _, plan, verdict = checked(lake, window={"start": "1970-01-01", "end": "1970-02-01"})
+    assert write(plan, verdict) == TableRef(table="raw/feed", version=0)
+
+
+def test_a_source_that_never_gave_a_row_is_told_of(lake: Lake) -> None:
+    """A pipeline could not go on from it."""
+    Path("feed/a.csv").write_text("id,name\n")
+    _, plan, verdict = checked(lake)
+    with pytest.raises(TableNotFoundError, match="gave no rows"):
+        write(plan, verdict)

@@ -19,7 +19,7 @@ from tests import runs
 from tests.conftest import Stack
 from tests.mongodb import secantusdb
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.waits]
 
 PASSWORD = "hunter2secret"
 DEAD = "127.0.0.1:9"
@@ -74,7 +74,7 @@ def outage(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Outage:
             [sys.executable, str(script)], cwd=folder, env=env, stdout=printing, stderr=subprocess.STDOUT
         )
         ends.callback(_end, flow)
-        _until(output, "does not answer")
+        _until(output, "Retry 1/3")
         os.kill(documents.pid, signal.SIGCONT)
         assert flow.wait(120) == 0, output.read_text()
     printed = output.read_text()

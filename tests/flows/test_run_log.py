@@ -1,12 +1,14 @@
 """Lines of steps, of their fan-out and of failures, in the log of their run."""
 
+import inspect
 import logging
 from collections.abc import Iterator
 
 import pytest
 from loguru import logger
+from prefect import task_engine
 
-from flows.run_log import LogTarget, _without_traceback, forward, run_log
+from flows.run_log import ADVICE, LogTarget, forward, run_log, without_traceback
 from sluice.errors import ServiceUnavailableError
 from tests import runs
 from tests.conftest import Stack
@@ -41,6 +43,20 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[logging.LogRecord]]:
     forwarded.removeHandler(handler)
 
 
+def test_prefects_advice_on_timeouts_is_in_no_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be a paragraph for each task on a worker. The text is Prefect's, whose next version may have another."""
+    assert ADVICE in inspect.getsource(task_engine)
+    handler, tasks = Lines(), logging.getLogger("prefect.task_runs")
+    # Without Prefect's own, which an earlier test may have set up, and which wants to know a run.
+    monkeypatch.setattr(tasks, "handlers", [handler])
+    monkeypatch.setattr(tasks, "propagate", False)
+    monkeypatch.setattr(tasks, "level", logging.INFO)
+    monkeypatch.setattr(tasks, "disabled", False)
+    tasks.warning(ADVICE + "running in a worker thread.", 1800.0)
+    tasks.warning("another line")
+    assert [record.getMessage() for record in handler.records] == ["another line"]
+
+
 def test_lines_go_to_the_run_that_they_belong_to(lines: list[logging.LogRecord]) -> None:
     """Inside a block a line has the run's ids, the innermost block's; outside, and below INFO, nothing is sent."""
     with run_log(LogTarget("flow-1", "task-1")):
@@ -63,7 +79,7 @@ def test_a_failure_that_is_explained_has_no_traceback() -> None:
     ours = ServiceUnavailableError(service="MLflow", address="here", hint="")
     for error, kept in ((ours, False), (ValueError("why"), True)):
         record = logging.LogRecord("n", logging.ERROR, "", 1, "failed", None, (type(error), error, None))
-        assert _without_traceback(record) is True
+        assert without_traceback(record) is True
         assert (record.exc_info is not None) is kept
 
 

@@ -9,10 +9,11 @@ from sluice.documents import open_documents
 from sluice.lake import Lake
 from sluice.models import open_registry
 from sluice.promotions import PromotionHistory
+from sluice.runs import FlowRun, PrefectRuns
 from tests import runs
 from tests.conftest import Stack
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.waits]
 
 ROWS = 480_000  # four partitions, with some room: a partition has at least 100,000
 
@@ -49,6 +50,7 @@ def test_pipeline_goes_from_source_to_champion_on_dask_workers(stack: Stack) -> 
     assert champion.metrics["error"] < 1e-6
 
 
+@pytest.mark.slow
 def test_unchanged_stages_are_skipped(stack: Stack) -> None:
     """A second run does no work on partitions, writes no version, registers no model."""
     params = {"offset": 20_000_000}
@@ -78,6 +80,7 @@ def test_refused_rows_are_quarantined_with_reasons(stack: Stack) -> None:
     assert sorted(json.loads(row)["id"] for row in refused["row"]) == [-4, -3, -2, -1]
 
 
+@pytest.mark.slow
 def test_too_many_refused_rows_stop_the_run_and_leave_the_champion(stack: Stack) -> None:
     """Above the share that is allowed the pipeline fails in ingest and says so; nothing later ran."""
     lake = Lake.from_settings(stack.settings)
@@ -92,6 +95,7 @@ def test_too_many_refused_rows_stop_the_run_and_leave_the_champion(stack: Stack)
     assert registry.get("tiny", alias="champion").version == champion
 
 
+@pytest.mark.slow
 def test_a_failed_pipeline_goes_on_from_the_stage_that_failed(stack: Stack, tmp_path: Path) -> None:
     """After the cause is mended, the run that failed in train skips ingest, features, split and search."""
     flag = runs.marker(tmp_path / "fail")
@@ -118,12 +122,43 @@ def test_what_steps_log_on_workers_reaches_the_run(stack: Stack) -> None:
     assert [f"candidate {c}" in found for c in (1.0, 2.0, 3.0)] == [True] * 3
 
 
+@pytest.mark.slow
+def test_scoring_a_table_fans_out_and_is_skipped_the_second_time(stack: Stack) -> None:
+    """The champion predicts on workers for every row of the features; again there is nothing to do."""
+    assert runs.run(stack, "pipeline/tiny", offset=80_000_000).completed
+    with runs.counting(stack) as executed:
+        first = _score(stack)
+    lake = Lake.from_settings(stack.settings)
+    features, scores = (lake.dataset(lake.latest_or_raise(f"{kind}/tiny")) for kind in ("features", "scores"))
+    assert executed["score"] == len(features.partitions()), executed
+    assert executed["predict"] == 1
+    joined = features.read().join(scores.read(), on="id")
+    assert joined.height == features.rows == scores.rows
+    assert (joined["prediction"] - joined["y"]).abs().max() < 1e-6
+    assert joined["error"].null_count() == joined.height
+    registry = open_registry(stack.settings)
+    assert set(joined["model_version"]) == {registry.get("tiny", alias="champion").version}
+    assert "without an answer" in runs.log(stack, first.id, needle="without an answer")
+
+    again = _score(stack)
+    assert {state for task, state in runs.task_states(stack, again.id).items() if task != "plan"} == {"Cached"}
+    assert lake.latest_or_raise("scores/tiny") == scores.ref
+
+
 def test_a_wrong_parameter_is_one_clear_line(stack: Stack) -> None:
     """A typo names the file, the key and the allowed ones, in the state and without a traceback in the log."""
     ended = runs.run(stack, "features/tiny", slop=3.0)
     assert ended.state_type == "FAILED"
     assert "params.slop: there is no such key. Did you mean 'slope'?" in ended.message
     assert "Allowed here: bad_rows, " in ended.message
+
+
+def _score(stack: Stack) -> FlowRun:
+    with PrefectRuns(stack.settings.prefect.url) as prefect:
+        started = prefect.start("score/tiny", {})
+    ended = runs.wait(stack, started.id)
+    assert ended.completed, ended.message
+    return ended
 
 
 def _versions(stack: Stack) -> tuple[object, ...]:

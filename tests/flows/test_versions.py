@@ -10,7 +10,7 @@ from sluice.models import open_registry
 from tests import runs
 from tests.conftest import Stack
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.waits]
 
 START = 100_000_000  # seconds since 1970: 1973-03-03 09:46:40
 BACKFILL = (

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from observability.asgi import HttpMetricsMiddleware
+from observability.asgi import HttpMiddleware
 
 COUNT = "http_server_request_duration_seconds_count"
 
@@ -37,8 +37,8 @@ def request(
     async def receive() -> dict[str, Any]:
         return {}
 
-    middleware = HttpMetricsMiddleware(app, registry)
-    asyncio.run(middleware({"type": "http", "method": method, "path": "/items/17"}, receive, send))
+    middleware = HttpMiddleware(app, registry)
+    asyncio.run(middleware({"type": "http", "method": method, "path": "/items/17", "headers": []}, receive, send))
 
 
 def count(registry: CollectorRegistry, method: str, route: str, status: str) -> float | None:
@@ -77,6 +77,6 @@ def test_other_protocols_pass_untouched() -> None:
         seen.append(scope["type"])
 
     registry = CollectorRegistry()
-    asyncio.run(HttpMetricsMiddleware(app, registry)({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
+    asyncio.run(HttpMiddleware(app, registry)({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
     assert seen == ["lifespan"]
     assert COUNT not in [sample.name for metric in registry.collect() for sample in metric.samples]

@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 import warnings
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,9 +13,11 @@ import pytest
 from loguru import logger
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext
+from pydantic import SecretStr
 
 from observability.logging import configure_logging
-from sluice.settings import DocumentSettings, LakeSettings, MlflowSettings, Settings
+from observability.redaction import MASK
+from sluice.settings import DocumentSettings, LakeSettings, LogSettings, MlflowSettings, PrefectSettings, Settings
 
 KEYS = [
     "ts",
@@ -215,12 +218,27 @@ def test_text_is_for_terminals(capsys: pytest.CaptureFixture[str], monkeypatch: 
 @pytest.mark.parametrize("log_format", ["json", "text"])
 def test_secrets_never_appear(capsys: pytest.CaptureFixture[str], log_format: str) -> None:
     """Whatever setting holds a secret, and however it is logged, its value is in no line."""
-    secrets = ["mongo-p4ss%21word", "mongo-p4ss!word", 's3-s3cret"key\\', "mlflow-t0ken", "geheim-schlüssel"]
+    secrets = [
+        "mongo-p4ss%21word",
+        "mongo-p4ss!word",
+        's3-s3cret"key\\',
+        "mlflow-t0ken",
+        "geheim-schlüssel",
+        "mlflow-passw0rd",
+        "loki-t0ken",
+    ]
+    pair = "sluice:prefect-passw0rd"
     settings = {
         "documents": DocumentSettings(uri=f"mongodb://sluice:{secrets[0]}@db:27017/sluice"),  # type: ignore[arg-type]
         "lake": LakeSettings(storage_options={"secret_access_key": secrets[2], "token": secrets[4]}),  # type: ignore[dict-item]
-        "mlflow": MlflowSettings(uri=f"http://user:{secrets[3]}@mlflow:5000"),
+        "mlflow": MlflowSettings(
+            uri=f"http://user:{secrets[3]}@mlflow:5000", username="keeper", password=SecretStr(secrets[5])
+        ),
+        "prefect": PrefectSettings(auth=SecretStr(pair)),
+        "logs": LogSettings(loki_auth=SecretStr(secrets[6])),
     }
+    # The pair's password alone too, and the pair as a header has it.
+    secrets += [pair, pair.partition(":")[2], b64encode(pair.encode()).decode()]
     configure(log_format=log_format, **settings)
     logger.info("settings: {}", Settings(**settings))
     for secret in secrets:
@@ -251,3 +269,24 @@ def test_values_of_variables_are_shown_in_development_only(capsys: pytest.Captur
         except ValueError:
             logger.exception("it broke")
         assert ("patient-7" in capsys.readouterr().err) is shown
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_api_keys_never_appear(capsys: pytest.CaptureFixture[str], log_format: str) -> None:
+    """Whoever logs a request's headers logs no key: its form tells, for no setting knows it. The id stays."""
+    configure(log_format=log_format)
+    secret = "0123456789abcdef" * 4
+    for identity, text in (("9de3447cf297", secret), ("bootstrapkey", secret), ("9de3447cf298", secret[:30].upper())):
+        key = f"sluice_{identity}_{text}"
+        logger.info("headers: {}", {"authorization": f"Bearer {key}"})
+        logger.bind(header=f"Bearer {key}", nested=[key]).info("bound")
+        logging.getLogger("uvicorn").error("bad header %r", key.encode())
+        try:
+            raise ValueError(key)
+        except ValueError:
+            logger.exception("failed")
+        shown = capsys.readouterr().err
+        assert text not in shown
+        assert f"sluice_{identity}_{MASK}" in shown
+    logger.info("sluice_distribution_seconds is a metric, sluice_models_x a name")
+    assert "sluice_distribution_seconds is a metric, sluice_models_x a name" in capsys.readouterr().err

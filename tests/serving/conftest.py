@@ -1,6 +1,7 @@
 """Tiny real models, saved once for the session, and a service over a fake registry."""
 
 import socket
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -9,11 +10,14 @@ from typing import Any
 
 import pytest
 import uvicorn
-from fastapi import FastAPI
 from httpx import Client
 
-from serving.app import build_app
-from sluice.settings import ServingSettings
+from serving.app import App, build_app
+from sluice.documents import DocumentStore
+from sluice.embedded_documents import EmbeddedDocuments
+from sluice.mongo_documents import MongoDocuments
+from sluice.settings import ServingSettings, Settings
+from tests.mongodb import wire_server
 from tests.serving import fakes
 from tests.serving.fakes import FakeDocuments, FakeRegistry, eventually
 
@@ -53,7 +57,7 @@ def documents() -> FakeDocuments:
 
 
 @contextmanager
-def serve(app: FastAPI) -> Iterator[str]:
+def serve(app: App) -> Iterator[str]:
     """The app on a real server, as it runs in production, on a free port; gives its address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -71,16 +75,42 @@ def serve(app: FastAPI) -> Iterator[str]:
 
 
 @pytest.fixture
-def service(registry: FakeRegistry, documents: FakeDocuments) -> Service:
+def service(registry: FakeRegistry, documents: FakeDocuments, tmp_path: Path) -> Service:
     """Starts the service with given settings and waits until its configured models were tried."""
 
     @contextmanager
     def start(**settings: Any) -> Iterator[Client]:
         chosen = ServingSettings(**{"models": ("movies",), "refresh_seconds": 0.02, **settings})
-        app = build_app(chosen, registry, lambda: documents)  # type: ignore[arg-type, return-value]
+        app = build_app(
+            Settings(home=tmp_path, serving=chosen),
+            registry,  # type: ignore[arg-type]
+            lambda: documents,  # type: ignore[return-value, arg-type]
+        )
         with serve(app) as address, Client(base_url=address, timeout=30, trust_env=False) as client:
             if not settings.get("required"):
                 eventually(lambda: client.get("/readyz").status_code == 200)
             yield client
 
     return start
+
+
+@pytest.fixture(scope="session")
+def mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with wire_server(tmp_path_factory.mktemp("mongodb")) as uri:
+        yield uri
+
+
+@pytest.fixture(params=["embedded", "mongodb"])
+def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], DocumentStore]:
+    """Opens a real document store; each call gives another connection to the same."""
+    if request.param == "embedded":
+        return lambda: EmbeddedDocuments(str(tmp_path / "documents.db"))
+    uri, database = request.getfixturevalue("mongodb"), f"test_{uuid.uuid4().hex[:8]}"
+    return lambda: MongoDocuments(uri, database)
+
+
+@pytest.fixture
+def documents_in(open_store: Callable[[], DocumentStore]) -> Iterator[DocumentStore]:
+    store = open_store()
+    yield store
+    store.close()

@@ -3,7 +3,7 @@
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from mlflow.models import ModelSignature, infer_signature
 from mlflow.pyfunc import PyFuncModel, PythonModel
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
-from sluice.errors import InputInvalidError, ServiceUnavailableError
-from sluice.models import ModelVersion
+from sluice.errors import InputInvalidError, ModelNotFoundError, ServiceUnavailableError
+from sluice.models import ModelRun, ModelVersion
 
 KNOWN_USERS = range(1, 11)
 
@@ -54,6 +54,13 @@ class Doubler(PythonModel):
         return pd.DataFrame({"y": model_input["x"] * 2, "label": model_input["label"]})
 
 
+class Halver(PythonModel):
+    """Halves x; its answer is a number."""
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:
+        return (model_input["x"] / 2).to_numpy()
+
+
 class FailingExample(PythonModel):
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:
         raise RuntimeError("column 'age' is gone")
@@ -87,49 +94,98 @@ def save(folder: Path, model: PythonModel, signature: ModelSignature | None, exa
 
 
 class FakeRegistry:
-    """`sluice.models.ModelRegistry` over folders. ``down`` and ``load_seconds`` make it misbehave."""
+    """`sluice.models.ModelRegistry` over folders. ``down`` and ``load_seconds`` make it misbehave.
+
+    ``unreachable`` is a registry that is down, with files that were downloaded before.
+    ``numbers`` are the metrics of the runs that there are, by name and version; ``json`` what `read_json` finds.
+    """
 
     def __init__(self) -> None:
         self._folders: dict[tuple[str, str], Path] = {}
         self._aliases: dict[tuple[str, str], str] = {}
+        self._tags: dict[tuple[str, str], dict[str, str]] = {}
+        self.numbers: dict[tuple[str, str], dict[str, float]] = {}
+        self.json: dict[tuple[str, str, str], Any] = {}
         self.down = False
+        self.unreachable = False
         self.load_seconds = 0.0
         self.looked_up: list[str] = []
         self.loaded: list[tuple[str, str]] = []
         self.threads: set[int] = set()
 
-    def add(self, name: str, version: str, folder: Path, alias: str | None = "champion") -> None:
+    def add(
+        self,
+        name: str,
+        version: str,
+        folder: Path,
+        alias: str | None = "champion",
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
         self._folders[name, version] = folder
+        self._tags[name, version] = dict(tags or {})
         if alias:
             self._aliases[name, alias] = version
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
         self._aliases[name, alias] = version
 
+    def remove(self, name: str, version: str) -> None:
+        del self._folders[name, version]
+
     def delete_alias(self, name: str, alias: str) -> None:
         del self._aliases[name, alias]
 
     def find(self, name: str, *, alias: str | None = None, version: str | None = None) -> ModelVersion | None:
         self._answer()
+        if self.unreachable:
+            raise ServiceUnavailableError(service="MLflow", address="http://127.0.0.1:5000", hint="Start it.")
         self.looked_up.append(name)
         found = version or self._aliases.get((name, alias or ""))
         if found is None or (name, found) not in self._folders:
             return None
-        return ModelVersion(name=name, version=found, run_id=f"run{found}", created_at=datetime.now(UTC))
+        tags = self._tags[name, found]
+        aliases = tuple(
+            sorted(one for (model, one), version in self._aliases.items() if (model, version) == (name, found))
+        )
+        return ModelVersion(
+            name=name, version=found, run_id=f"run{found}", aliases=aliases, tags=tags, created_at=datetime.now(UTC)
+        )
 
     def get(self, name: str, *, alias: str | None = None, version: str | None = None) -> ModelVersion:
         found = self.find(name, alias=alias, version=version)
-        assert found is not None
+        if found is None:
+            raise ModelNotFoundError(name=name, wanted=f"version {version}" if version else f"with {alias!r}", hint="")
         return found
 
+    def names(self) -> list[str]:
+        return sorted({name for name, _ in self._folders})
+
     def versions(self, name: str) -> list[ModelVersion]:
-        return [self.get(name, version=version) for known, version in self._folders if known == name]
+        self._answer()
+        found = [self.get(name, version=version) for known, version in self._folders if known == name]
+        return sorted(found, key=lambda one: int(one.version), reverse=True)
+
+    def runs(self, versions: Sequence[ModelVersion]) -> dict[str, ModelRun]:
+        self._answer()
+        found = ((one.run_id, self.numbers.get((one.name, one.version))) for one in versions)
+        return {
+            run_id: ModelRun(run_id=run_id, experiment_id="7", metrics=numbers, params={"depth": "3"})
+            for run_id, numbers in found
+            if numbers is not None
+        }
+
+    def read_json(self, version: ModelVersion, name: str) -> Any:
+        self._answer()
+        return self.json.get((version.name, version.version, name))
+
+    def files(self, version: ModelVersion) -> Path:
+        self._answer()
+        self.loaded.append((version.name, version.version))
+        time.sleep(self.load_seconds)
+        return self._folders[version.name, version.version]
 
     def load(self, name: str, version: str) -> PyFuncModel:
-        self._answer()
-        self.loaded.append((name, version))
-        time.sleep(self.load_seconds)
-        model: PyFuncModel = mlflow.pyfunc.load_model(str(self._folders[name, version]))
+        model: PyFuncModel = mlflow.pyfunc.load_model(str(self.files(self.get(name, version=version))))
         return model
 
     def register(self, model: Any, **_: Any) -> ModelVersion:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deployments.local.ports import free_ports
 from sluice.embedded_documents import EmbeddedDocuments
 from tests.serving.fakes import eventually
 
@@ -20,9 +20,7 @@ PROGRAM = Path(__file__).with_name("slow_service.py")
 @pytest.mark.integration
 def test_sigterm_drops_no_accepted_request(tmp_path: Path) -> None:
     """Requests under way when SIGTERM comes are answered, then the process ends with its journal written."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports("127.0.0.1", 1)
     env = {**os.environ, "SLUICE_HOME": str(tmp_path), "SLUICE_LOG_FORMAT": "json"}
     env |= {"SLUICE_SERVING__PORT": str(port), "SLUICE_SERVING__MODELS": '["numbers"]'}
     log = tmp_path / "log"

@@ -1,17 +1,42 @@
 """POST /invocations: MLflow's scoring protocol, its forms and its refusals."""
 
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from httpx import Client
+from mlflow.models import ModelSignature
+from mlflow.pyfunc import PythonModel
+from mlflow.types import ColSpec, Schema, TensorSpec
 
-from tests.serving.conftest import Service
+from serving.app import build_app
+from sluice.embedded_documents import EmbeddedDocuments
+from sluice.settings import Settings
+from tests.serving import fakes
+from tests.serving.conftest import Service, serve
+from tests.serving.fakes import FakeRegistry
+from tests.serving.scored_models import Lengths
 
 ANSWER = {"predictions": [{"y": 3.0, "label": "a"}, {"y": 5.0, "label": "b"}]}
 SPLIT = {"columns": ["x", "label"], "data": [[1.5, "a"], [2.5, "b"]]}
 RECORDS = [{"x": 1.5, "label": "a"}, {"x": 2.5, "label": "b"}]
 COLUMNS = {"x": [1.5, 2.5], "label": ["a", "b"]}
+
+
+class Sums(PythonModel):
+    """Sums of rows, of a table or of an array."""
+
+    def predict(self, context: Any, model_input: pd.DataFrame) -> Any:
+        return np.asarray(model_input).sum(axis=1)
+
+
+class Years(PythonModel):
+    def predict(self, model_input: list[datetime]) -> list[int]:
+        return [time.year for time in model_input]
 
 
 def invoke(client: Client, body: Any, media: str = "application/json", model: str = "numbers") -> Any:
@@ -40,6 +65,13 @@ def test_each_form_gives_the_same_predictions(service: Service, body: dict[str, 
         answer = invoke(client, body)
     assert answer.status_code == 200, answer.text
     assert answer.json() == ANSWER
+
+
+def test_a_value_that_is_no_list_is_one_row(service: Service) -> None:
+    """MLflow takes a column's only value without its list, and so do we."""
+    with service() as client:
+        answer = invoke(client, {"instances": {"x": 1.5, "label": "a"}})
+    assert answer.json() == {"predictions": ANSWER["predictions"][:1]}
 
 
 def test_csv_gives_the_same_predictions(service: Service) -> None:
@@ -251,3 +283,78 @@ def test_model_failures_are_counted(service: Service) -> None:
         invoke(client, {"dataframe_records": [{"x": "text", "label": "a"}]})
         metrics = client.get("/metrics").text
     assert 'sluice_prediction_failures_total{model="numbers",model_version="1"} 1.0' in metrics
+
+
+@pytest.mark.parametrize("number", [2**64, -(10**30)])
+def test_a_whole_number_beyond_64_bits_is_refused(service: Service, number: int) -> None:
+    """And not answered for another number, which is what it would be as a float."""
+    with service() as client:
+        answer = invoke(client, {"dataframe_records": [{"user_id": number}]}, model="movies")
+    assert answer.status_code == 400, answer.text
+    assert "too large" in answer.text
+
+
+def test_a_body_without_a_form_is_the_models_input(service: Service) -> None:
+    """MLflow takes a body with the keys of a chat so, whatever else is in it; a model of columns refuses that."""
+    with service() as client:
+        answer = invoke(client, {"dataframe_split": SPLIT, "messages": "hello"})
+    assert answer.status_code == 400
+
+
+def test_what_only_a_tensor_model_takes_is_answered(service: Service, registry: FakeRegistry, tmp_path: Path) -> None:
+    """A single number is refused, and a table that has a column's name twice is answered: by their places."""
+    signature = ModelSignature(Schema([TensorSpec(np.dtype(np.float64), (-1, 2))]))
+    registry.add("tensor", "1", fakes.save(tmp_path / "tensor", Sums(), signature, None))
+    with service() as client:
+        number = invoke(client, {"inputs": 1}, model="tensor")
+        twice = invoke(client, {"dataframe_split": {"columns": ["a", "a"], "data": [[1.0, 2.0]]}}, model="tensor")
+    assert number.status_code == 400, number.text
+    assert twice.json() == {"predictions": [3.0]}
+
+
+@pytest.mark.parametrize("params", [5, [], "text", {}, None])
+def test_params_of_a_model_without_any_are_passed_over(
+    service: Service, registry: FakeRegistry, tmp_path: Path, params: Any
+) -> None:
+    """Whatever they are, as MLflow does; a model that has some refuses what is no object."""
+    signature = ModelSignature(Schema([ColSpec("double", "x")]))
+    registry.add("sums", "1", fakes.save(tmp_path / "sums", Sums(), signature, None))
+    with service() as client:
+        assert invoke(client, {"inputs": {"x": [1.0]}, "params": params}, model="sums").status_code == 200
+
+
+def test_a_model_whose_signature_is_its_type_hint_is_answered(
+    service: Service, registry: FakeRegistry, tmp_path: Path
+) -> None:
+    """It takes ``inputs`` as they are in the body, and no other form."""
+    registry.add("hinted", "1", fakes.save(tmp_path / "hinted", Lengths(), None, None))
+    with service() as client:
+        assert invoke(client, {"inputs": ["one", "three"]}, model="hinted").json() == {"predictions": [3, 5]}
+        assert invoke(client, {"instances": ["one"]}, model="hinted").status_code == 400
+        answer = client.post("/models/hinted/predict", json={"rows": ["one", "three"]})
+        wrong = client.post("/models/hinted/predict", json={"rows": ["one", 3]})
+    assert answer.json()["predictions"] == [3, 5]
+    assert [error["field"] for error in wrong.json()["errors"]] == ["rows.1"]
+
+
+def test_times_of_a_type_hint_are_read_from_text(service: Service, registry: FakeRegistry, tmp_path: Path) -> None:
+    """In its input example, which it must answer to be served, and in a body."""
+    registry.add("years", "1", fakes.save(tmp_path / "years", Years(), None, [datetime(2025, 1, 1, tzinfo=UTC)]))
+    with service() as client:
+        answer = invoke(client, {"inputs": ["2026-02-03T04:05:06"]}, model="years")
+    assert answer.json() == {"predictions": [2026]}
+
+
+@pytest.mark.parametrize("body", [{"inputs": [[1.0, 2.0]]}, {"inputs": [[1.0, 2.0]], "params": {"unheard": 1}}])
+def test_predictions_of_a_model_without_column_names_are_logged(tmp_path: Path, body: dict[str, Any]) -> None:
+    """With their features, whether they were read quickly or by MLflow."""
+    registry = FakeRegistry()
+    signature = ModelSignature(Schema([TensorSpec(np.dtype(np.float64), (-1, 2))]))
+    registry.add("tensor", "1", fakes.save(tmp_path / "tensor", Sums(), signature, None))
+    store = EmbeddedDocuments(str(tmp_path / "documents.db"))
+    app = build_app(Settings(home=tmp_path), registry, lambda: store)  # type: ignore[arg-type]
+    with serve(app) as address, Client(base_url=address, timeout=30, trust_env=False) as client:
+        id = invoke(client, body, model="tensor").headers["x-sluice-prediction-id"]
+        fakes.eventually(lambda: store.find("tensor_predictions", {"id": id}))
+        (document,) = store.find("tensor_predictions", {"id": id})
+    assert (document["features"], document["output"]) == ([[1.0, 2.0]], [3.0])

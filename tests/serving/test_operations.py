@@ -158,12 +158,12 @@ def test_unmatched_paths_share_one_series(service: Service) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
         ("GET", "/nothing", 404),
         ("DELETE", "/models", 405),
         ("GET", "/invocations", 405),
         ("GET", "/models/%ED%A0%80", 404),
-        ("GET", "/recommendations/", 404),
+        ("PUT", "/v2", 405),
+        ("GET", "/recommendations", 405),
         ("GET", "/recommendations/1?k=%FF", 422),
     ],
 )
@@ -175,6 +175,7 @@ def test_errors_of_the_framework_are_problem_documents(service: Service, method:
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["status"] == status
     assert set(answer.json()) >= {"type", "title", "status", "detail", "instance"}
+    assert ("error" in answer.json()) == (path == "/v2")  # where clients of that protocol look
 
 
 def test_openapi_document_has_every_route(service: Service) -> None:
@@ -182,14 +183,39 @@ def test_openapi_document_has_every_route(service: Service) -> None:
     with service() as client:
         paths = set(client.get("/openapi.json").json()["paths"])
     assert paths == {
+        "/recommendations",
+        "/recommendations/items",
         "/recommendations/{user_id}",
         "/invocations",
         "/models",
         "/models/{name}",
+        "/models/{name}/predict",
+        "/models/movies/predict",
+        "/models/{name}/stream",
+        "/models/{name}/versions",
+        "/models/{name}/versions/{version}/evaluation",
+        "/models/{name}/evaluation",
+        "/models/{name}/history",
+        "/models/{name}/promote",
+        "/models/{name}/rollback",
+        "/feedback",
+        "/v2",
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/v2/repository/index",
+        *(
+            f"/v2/models/{{name}}{version}{what}"
+            for version in ("", "/versions/{version}")
+            for what in ("", "/ready", "/infer")
+        ),
         "/ping",
         "/health",
         "/version",
         "/livez",
         "/readyz",
         "/metrics",
+        *("/deployments", "/runs", "/runs/{id}", "/runs/{id}/cancel", "/runs/{id}/retry", "/runs/{id}/logs"),
+        *("/tasks", "/tasks/names", "/tasks/{id}", "/workers"),
+        "/logs",
+        "/logs/services",
     }

@@ -11,6 +11,7 @@ def test_known_user_gets_items_with_titles_and_the_version_that_chose_them(servi
         answer = client.get("/recommendations/1?k=3")
     assert answer.status_code == 200
     assert answer.json() == {
+        "prediction_id": answer.json()["prediction_id"],
         "model": "movies",
         "version": "1",
         "user_id": 1,

@@ -1,6 +1,8 @@
 """What a source gave, staged."""
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -54,6 +56,31 @@ def test_malformed_lines_go_to_the_quarantine_with_reason_and_text(tmp_path: Pat
     assert json.loads(found["row"][3]) == {"where": "f.csv", "line": 1, "text": "x,y"}
     assert set(found["key"]) == {"key"}
     assert source.malformed == []
+
+
+class ReadsAhead(FakeSource):
+    """Goes on finding malformed lines in a thread of its own while a batch is worked on, as PyArrow's reader does."""
+
+    def __init__(self, lines: int) -> None:
+        super().__init__(*[pl.DataFrame({"x": [1]})] * 50)
+        self._lines = lines
+
+    def read(self, since: str | None) -> Iterator[pl.DataFrame]:
+        def find() -> None:
+            for number in range(self._lines):
+                self.malformed.append(Malformed("f.csv", number, "x,y", "reason"))
+                time.sleep(0)
+
+        finding = threading.Thread(target=find)
+        finding.start()
+        yield from super().read(since)
+        finding.join()
+
+
+def test_lines_that_are_found_meanwhile_are_kept(tmp_path: Path) -> None:
+    """Each malformed line is in the quarantine once, whenever the reader's thread came upon it."""
+    found = arrived(tmp_path, ReadsAhead(20_000)).malformed.read()
+    assert sorted(json.loads(row)["line"] for row in found["row"]) == list(range(20_000))
 
 
 @pytest.mark.parametrize(

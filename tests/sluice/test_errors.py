@@ -8,11 +8,12 @@ import cloudpickle
 import pytest
 
 import sluice.errors
+import sluice.request_errors
 from sluice.errors import ServiceUnavailableError, SluiceError
 
 LEAVES = [
     error
-    for error in vars(sluice.errors).values()
+    for error in {**vars(sluice.errors), **vars(sluice.request_errors)}.values()
     if isinstance(error, type) and issubclass(error, SluiceError) and error is not SluiceError
 ]
 

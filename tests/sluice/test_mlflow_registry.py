@@ -1,6 +1,7 @@
 """The MLflow adapter on a real MLflow: its own SQLite tracking store, and the stack's server."""
 
 import json
+import re
 import socket
 import threading
 import time
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 from mlflow.tracking import MlflowClient
 from sklearn.linear_model import LinearRegression
 
+from sluice.compiled import load_compiled
 from sluice.errors import (
     ModelExampleFailedError,
     ModelNotFoundError,
@@ -29,17 +32,9 @@ from tests.conftest import Stack
 EXAMPLE = pd.DataFrame({"x": [0.0, 1.0, 2.0]})
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A database with MLflow's tables; making them takes most of a second."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path.read_bytes()
-
-
 @pytest.fixture
-def uri(template: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    (tmp_path / "mlflow.db").write_bytes(template)
+def uri(mlflow_database: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "mlflow.db").write_bytes(mlflow_database)
     monkeypatch.chdir(tmp_path)  # artifacts go into the working directory
     return f"sqlite:///{tmp_path}/mlflow.db"
 
@@ -82,6 +77,32 @@ def test_a_version_knows_what_it_was_registered_with(registry: MlflowRegistry, c
     assert (made.name, made.version, made.aliases) == ("line", "1", (CHALLENGER,))
     registry.log_metrics(made, {"error": 0.25, "auc": 0.75})
     assert registry.metrics(made) == {"error": 0.25, "auc": 0.75}
+
+
+def test_a_version_brings_its_compiled_form(registry: MlflowRegistry, client: MlflowClient, tmp_path: Path) -> None:
+    """Laid beside the model, downloaded with it, and a tag says what came of it."""
+    pytest.importorskip("skl2onnx", reason="the extra onnx is not installed")
+    made = register(registry)
+    assert re.fullmatch(r"agrees to [0-9e+-]+ on \d{4} rows", made.tags["sluice.compiled"])
+    registry.load("line", made.version)
+    (record,) = (tmp_path / "cache").rglob("compiled/agreement.json")
+    compiled = load_compiled(record.parent.parent)
+    assert compiled is not None
+    np.testing.assert_allclose(compiled.predict(np.array([[3.0]])), [6.0])
+
+
+class Unconverted(LinearRegression):  # type: ignore[misc]  # scikit-learn has no types
+    """A class that nothing converts."""
+
+
+@pytest.mark.filterwarnings("ignore:.*pickle")
+def test_a_model_that_does_not_compile_is_registered_all_the_same(registry: MlflowRegistry) -> None:
+    """The tag has the reason."""
+    pytest.importorskip("skl2onnx", reason="the extra onnx is not installed")
+    model = Unconverted().fit(EXAMPLE, EXAMPLE["x"])
+    made = registry.register(model, name="line", example=EXAMPLE, key="a", params={})
+    assert made.tags["sluice.compiled"].startswith("no: Unconverted does not convert")
+    assert len(registry.load("line", made.version).predict(EXAMPLE)) == 3
 
 
 def test_a_key_registers_once(registry: MlflowRegistry, client: MlflowClient) -> None:

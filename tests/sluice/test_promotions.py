@@ -8,7 +8,7 @@ import pytest
 
 import sluice.promotions
 from sluice.embedded_documents import EmbeddedDocuments
-from sluice.errors import ModelNotFoundError
+from sluice.errors import ModelNotFoundError, RollbackImpossibleError
 from sluice.promotions import PromotionHistory
 from tests.fakes import FakeRegistry
 
@@ -105,3 +105,101 @@ def test_promotions_in_one_millisecond_keep_their_order(history: PromotionHistor
     for version in wanted:
         history.promote("m", version, by="a", reason="")
     assert [reign.version for reign in reversed(history.history("m"))] == wanted
+
+
+def versions(history: PromotionHistory) -> list[str]:
+    """The champions, first one first."""
+    return [reign.version for reign in reversed(history.history("m"))]
+
+
+def back(history: PromotionHistory, to: str | None = None) -> str:
+    return history.rollback("m", by="b", reason="", to=to).version
+
+
+def test_going_back_twice_goes_back_two_champions(history: PromotionHistory, registry: FakeRegistry) -> None:
+    """1, 2, 3: back to 2, back to 1, and there is nothing before it; never to and fro."""
+    for version in "123":
+        history.promote("m", version, by="a", reason="")
+    assert [back(history), back(history)] == ["2", "1"]
+    assert registry.aliases["champion"] == "1"
+    with pytest.raises(RollbackImpossibleError, match="m cannot be rolled back: no champion was before this one"):
+        back(history)
+    assert versions(history) == ["1", "2", "3", "2", "1"]
+    newest, *_, oldest = history.history("m")
+    assert (newest.rollback, newest.previous, oldest.rollback) == (True, "2", False)
+
+
+def test_what_is_promoted_after_a_rollback_goes_back_to_where_that_led(history: PromotionHistory) -> None:
+    """1, 2, back to 1, 3: before 3 was 1. And promoting what was gone back from counts as any promotion does."""
+    for version in "12":
+        history.promote("m", version, by="a", reason="")
+    back(history)
+    history.promote("m", "3", by="a", reason="")
+    assert back(history) == "1"
+    history.promote("m", "2", by="a", reason="it was right after all")
+    assert back(history) == "1"
+
+
+def test_going_back_to_a_version_skips_those_between(history: PromotionHistory) -> None:
+    """1, 2, 3, to 1: nothing is before it. To one that was never champion is a promotion that can be gone back from."""
+    for version in "123":
+        history.promote("m", version, by="a", reason="")
+    assert back(history, to="1") == "1"
+    with pytest.raises(RollbackImpossibleError):
+        back(history)
+    history.promote("m", "2", by="a", reason="")
+    assert back(history, to="3") == "3"
+    assert [back(history), back(history)] == ["2", "1"]
+
+
+def test_going_back_to_the_champion_changes_nothing(history: PromotionHistory) -> None:
+    """A request that names the version may be sent again."""
+    for version in "12":
+        history.promote("m", version, by="a", reason="")
+    assert [back(history, to="1"), back(history, to="1")] == ["1", "1"]
+    assert versions(history) == ["1", "2", "1"]
+
+
+def test_without_a_champion_nothing_is_gone_back_to(history: PromotionHistory) -> None:
+    """It says so, and names the command that lists the versions."""
+    with pytest.raises(RollbackImpossibleError, match=r"it has no champion\. .*sluice models m"):
+        back(history)
+    with pytest.raises(ModelNotFoundError):
+        back(history, to="9")
+    assert versions(history) == []
+
+
+def test_a_champion_that_was_removed_is_not_gone_back_to(history: PromotionHistory, registry: FakeRegistry) -> None:
+    """Going further back without being told would be a surprise, so a person has to name the version."""
+    for version in "123":
+        history.promote("m", version, by="a", reason="")
+    registry.remove("2")
+    with pytest.raises(RollbackImpossibleError, match="version 2, the champion before this one, is not in"):
+        back(history)
+    assert back(history, to="1") == "1"
+
+
+def test_an_entry_from_before_rollbacks_were_marked_counts_as_a_promotion(
+    history: PromotionHistory, registry: FakeRegistry, tmp_path: Path
+) -> None:
+    """Older documents have no such field."""
+    for version in "12":
+        history.promote("m", version, by="a", reason="")
+    documents = EmbeddedDocuments(str(tmp_path / "documents.db"))
+    stored = documents.find(sluice.promotions.COLLECTION)
+    documents.delete(sluice.promotions.COLLECTION, {"model": "m"})
+    documents.insert(
+        sluice.promotions.COLLECTION,
+        [{name: value for name, value in document.items() if name != "rollback"} for document in stored],
+    )
+    documents.close()
+    assert [reign.rollback for reign in history.history("m")] == [False, False]
+    assert back(history) == "1"
+
+
+def test_a_version_is_written_as_the_registry_writes_it(history: PromotionHistory, registry: FakeRegistry) -> None:
+    """MLflow finds 1 when it is asked for 01; the history must not have two names for one version."""
+    registry.also("01", "1")
+    assert history.promote("m", "01", by="a", reason="").version == "1"
+    assert history.promote("m", "1", by="a", reason="").by == "a"
+    assert versions(history) == ["1"]

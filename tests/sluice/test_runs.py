@@ -1,13 +1,17 @@
 """Prefect's HTTP API, as the command line and the service use it."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
-from sluice.errors import DeploymentNotFoundError, RunNotFoundError, ServiceUnavailableError
+from sluice.errors import DeploymentNotFoundError, RunNotFoundError, ServiceRefusedError, ServiceUnavailableError
 from sluice.runs import FlowRun, PrefectRuns
+from sluice.settings import PrefectSettings
 
 RUN = {"id": "r1", "name": "pipeline-movies", "flow_id": "f1", "created": "2026-11-21T05:00:00Z"}
 RUN["expected_start_time"] = RUN["created"]
@@ -128,7 +132,7 @@ def test_unknown_run_is_named(run_id: str) -> None:
     """A run that Prefect does not have, or whose id is none, is one line that says how to find the others."""
     with (
         PrefectRuns("http://prefect/api", FakePrefect()) as runs,
-        pytest.raises(RunNotFoundError, match=rf"{run_id}.*prefect flow-run ls"),
+        pytest.raises(RunNotFoundError, match=rf"{run_id}.*sluice runs"),
     ):
         runs.read(run_id)
 
@@ -146,3 +150,30 @@ def test_stage_is_unchanged_when_all_came_from_the_cache(tasks: dict[str, str], 
     """The plan is always made; the rest decides, once Prefect has heard of all of it."""
     with PrefectRuns("http://prefect/api", FakePrefect(tasks=tasks)) as runs:
         assert runs.unchanged("r1") is unchanged
+
+
+def test_the_server_s_password_is_sent() -> None:
+    """A server that asks for one gets the setting's; its refusal names the setting and not the password."""
+    asked: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers.get("authorization"))
+        return httpx.Response(401, json={"exception_message": "Unauthorized"})
+
+    settings = PrefectSettings(auth=SecretStr("sluice:a long password"))
+    with (
+        PrefectRuns(settings.url, httpx.MockTransport(answer), settings.account) as runs,
+        pytest.raises(ServiceRefusedError, match="SLUICE_PREFECT__AUTH") as raised,
+    ):
+        runs.read("r1")
+    assert asked == ["Basic c2x1aWNlOmEgbG9uZyBwYXNzd29yZA=="]
+    assert "a long password" not in str(raised.value)
+
+
+def test_every_client_of_prefect_is_made_from_the_settings() -> None:
+    """One that is made from the address alone is refused as soon as somebody sets a password."""
+    root = Path(__file__).parents[2]
+    rooms = ("sluice", "flows", "serving", "observability", "deployments")
+    modules = [path for room in rooms for path in (root / room).rglob("*.py")]
+    found = [path.name for path in modules if re.search(r"PrefectRuns\([^)]", path.read_text(encoding="utf-8"))]
+    assert found == []

@@ -11,7 +11,7 @@ from sluice.documents import open_documents
 from sluice.embedded_documents import EmbeddedDocuments
 from sluice.errors import SettingsInvalidError
 from sluice.mongo_documents import MongoDocuments
-from sluice.settings import PREFIX, Settings, without_credentials
+from sluice.settings import PREFIX, MlflowSettings, Settings, without_credentials
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +90,104 @@ def test_secrets_do_not_show(environment: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsInvalidError) as raised:
         Settings.load()
     assert "hunter2secret" not in str(raised.value) + repr(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "required"),
+    [
+        ("127.0.0.1", False),
+        ("127.0.0.2", False),
+        ("localhost", False),
+        ("::1", False),
+        ("0.0.0.0", True),
+        ("::", True),
+        ("10.1.2.3", True),
+        ("127.0.0.1.example", True),
+        ("models.internal", True),
+    ],
+)
+def test_callers_need_keys_unless_only_this_machine_is_served(
+    host: str, required: bool, environment: pytest.MonkeyPatch
+) -> None:
+    """By default; off is refused where others reach the service, and keys can be required everywhere."""
+    environment.setenv("SLUICE_SERVING__HOST", host)
+    assert Settings.load().serving.auth_required is required
+    environment.setenv("SLUICE_SERVING__AUTH", "required")
+    assert Settings.load().serving.auth_required
+    environment.setenv("SLUICE_SERVING__AUTH", "off")
+    if not required:
+        assert not Settings.load().serving.auth_required
+        return
+    with pytest.raises(SettingsInvalidError, match=rf"^SLUICE_SERVING__AUTH: cannot be off .* {host},"):
+        Settings.load()
+
+
+@pytest.mark.parametrize(
+    "key", ["hunter2secret", "sluice_bootstrapkey_hunter2secret", "sluice_0123456789ab_" + "0" * 64]
+)
+def test_a_weak_bootstrap_key_is_refused(key: str, environment: pytest.MonkeyPatch) -> None:
+    """Somebody's password would be an administrator's key; the error says how to make one, and does not show it."""
+    environment.setenv("SLUICE_SERVING__BOOTSTRAP_KEY", key)
+    with pytest.raises(SettingsInvalidError, match=r"^SLUICE_SERVING__BOOTSTRAP_KEY: .*openssl rand -hex 32") as raised:
+        Settings.load()
+    assert key not in str(raised.value) + repr(raised.value)
+    environment.setenv("SLUICE_SERVING__BOOTSTRAP_KEY", "sluice_bootstrapkey_" + "01" * 32)
+    assert "0101" not in repr(Settings.load())
+
+
+@pytest.mark.parametrize(
+    "auth", ["hunter2secret", ":a long password", "user:short", "user:a long pässword", "user:a\nlong password"]
+)
+def test_what_prefect_cannot_compare_is_refused(auth: str, environment: pytest.MonkeyPatch) -> None:
+    """A pair in ASCII with a password that nobody guesses; the error does not show it."""
+    environment.setenv("SLUICE_PREFECT__AUTH", auth)
+    with pytest.raises(SettingsInvalidError, match=r"^SLUICE_PREFECT__AUTH: .*user:password") as raised:
+        Settings.load()
+    assert auth not in str(raised.value) + repr(raised.value)
+    environment.setenv("SLUICE_PREFECT__AUTH", "user:a long:password")
+    assert Settings.load().prefect.account == ("user", "a long:password")
+    assert "a long" not in repr(Settings.load())
+
+
+@pytest.mark.parametrize(
+    ("username", "password"), [("keeper", ""), ("", "a long password"), ("keeper", "short"), ("a:b", "a long password")]
+)
+def test_an_account_of_mlflow_is_whole(username: str, password: str, environment: pytest.MonkeyPatch) -> None:
+    """A name and a password that MLflow accepts, or neither."""
+    environment.setenv("SLUICE_MLFLOW__USERNAME", username)
+    environment.setenv("SLUICE_MLFLOW__PASSWORD", password)
+    with pytest.raises(SettingsInvalidError, match=r"^SLUICE_MLFLOW__PASSWORD: ") as raised:
+        Settings.load()
+    assert "a long password" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "account"),
+    [
+        ({}, None),
+        ({"uri": "http://user:p%2Fw@host"}, ("user", "p/w")),
+        (
+            {"uri": "http://user@host", "username": "keeper", "password": "a long password"},
+            ("keeper", "a long password"),
+        ),
+        ({"uri": "sqlite:///a@b"}, None),
+        ({"uri": "http://["}, None),
+    ],
+)
+def test_mlflow_s_account_is_the_settings_or_the_address_s(
+    settings: dict[str, Any], account: tuple[str, str] | None
+) -> None:
+    """The address may have it in it, as before there were settings for it."""
+    assert MlflowSettings(**settings).account == account
+
+
+def test_the_dask_scheduler_is_not_opened_by_accident(environment: pytest.MonkeyPatch) -> None:
+    """It runs whatever it is sent and asks nobody who they are: another address than loopback must be meant."""
+    environment.setenv("SLUICE_HOST", "0.0.0.0")
+    with pytest.raises(SettingsInvalidError, match=r"^SLUICE_HOST: is 0.0.0.0.*SLUICE_DASK__EXPOSED=true"):
+        Settings.load()
+    environment.setenv("SLUICE_DASK__EXPOSED", "true")
+    assert Settings.load().host == "0.0.0.0"
 
 
 @pytest.mark.parametrize(

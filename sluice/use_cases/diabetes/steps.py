@@ -176,16 +176,25 @@ def evaluate(model: Any, holdout: Dataset, params: Params) -> dict[str, float]:
 
 
 def artifacts(model: Any, holdout: Dataset, params: Params) -> dict[str, Any]:
-    """``labels``: the true and the predicted labels of held-out rows, with probabilities, in the order of row ids."""
-    rows = _read(holdout).head(_LABEL_ROWS)
+    """``labels``: the true and the predicted labels of held-out rows, with probabilities, in the order of row ids.
+
+    ``confusion_matrix``: over all of them, which may be more than there are labels here.
+    """
+    rows = _read(holdout)
     answer = _ask(model, rows)
+    true, predicted = rows["label"], answer["label"]
+    shown, said = rows.head(_LABEL_ROWS), answer.head(_LABEL_ROWS)
     return {
         "labels": {
-            "row_id": rows["row_id"].astype(str).tolist(),  # browsers round integers of 64 bits
-            "true": rows["label"].tolist(),
-            "predicted": answer["label"].tolist(),
-            "probability": answer["probability"].round(6).tolist(),
-        }
+            "row_id": shown["row_id"].astype(str).tolist(),  # browsers round integers of 64 bits
+            "true": shown["label"].tolist(),
+            "predicted": said["label"].tolist(),
+            "probability": said["probability"].round(6).tolist(),
+        },
+        "confusion_matrix": {
+            "classes": [0, 1],
+            "counts": [[int(((true == one) & (predicted == other)).sum()) for other in (0, 1)] for one in (0, 1)],
+        },
     }
 
 

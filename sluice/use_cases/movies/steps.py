@@ -33,6 +33,11 @@ ENTITY = "user_id"
 BATCH_ROWS = 25_000
 # A Gram matrix costs more than a task does, so a partition here may be smaller than elsewhere.
 _PARTITION_ROWS = 10_000
+# Of the page that shows an evaluation.
+_LENGTHS = (1, 3, 5, 10, 20)
+_SHOWN_USERS = 10_000
+_EXAMPLES = 5
+_EXAMPLE_TITLES = 10
 _RENAMED = {"userId": "user_id", "movieId": "item_id", "user": "user_id", "item": "item_id"}
 
 
@@ -176,15 +181,63 @@ def evaluate(model: Any, holdout: Dataset, params: Params) -> dict[str, float]:
     """
     catalogue = _catalogue(holdout)
     held_out = _interactions(holdout.scan().select(KEY).collect(), items=catalogue.item_ids)
-    asked = pd.DataFrame({"user_id": held_out.users})
-    options = {"k": params.k, "include_holdout": True}
+    answer = _ask(model, held_out.users, params.k)
+    positions = _positions(answer["item_ids"], catalogue.item_ids, params.k)
+    scores = metrics.evaluate(positions, held_out.matrix, catalogue.support, _training_users(holdout))
+    return {f"{name}_at_{params.k}": value for name, value in scores.items()}
+
+
+def artifacts(model: Any, holdout: Dataset, params: Params) -> dict[str, Any]:
+    """``ranking``: the metrics at several lengths of the list; ``examples``: what some users get, and what they liked.
+
+    Over the first 10,000 users with held-out ratings: of more, the lists would take longer to make than the metrics.
+    """
+    catalogue = _catalogue(holdout)
+    held_out = _interactions(holdout.scan().select(KEY).sort(KEY).collect(), items=catalogue.item_ids)
+    users, chosen = held_out.users[:_SHOWN_USERS], held_out.matrix[:_SHOWN_USERS]
+    lengths = sorted({*_LENGTHS, params.k})
+    answer = _ask(model, users, lengths[-1])
+    positions = _positions(answer["item_ids"], catalogue.item_ids, lengths[-1])
+    known_by = _training_users(holdout)
+    ranking = [{"k": k, **metrics.evaluate(positions[:, :k], chosen, catalogue.support, known_by)} for k in lengths]
+    return {"ranking": ranking, "examples": _examples(answer, holdout)}
+
+
+def _ask(model: Any, users: Ids, k: int) -> pd.DataFrame:
+    """Lists of length k, of items that were held out too."""
+    asked = pd.DataFrame({"user_id": users})
+    options = {"k": k, "include_holdout": True}
     # A baseline comes as it was fitted, without MLflow's wrapper around it.
     own = isinstance(model, RecommenderModel)
-    answer = model.predict(None, asked, options) if own else model.predict(asked, params=options)
-    positions = _positions(answer["item_ids"], catalogue.item_ids, params.k)
-    everybody = _everything(holdout).scan().filter(~pl.col("is_holdout")).select("user_id").unique().collect().height
-    scores = metrics.evaluate(positions, held_out.matrix, catalogue.support, everybody)
-    return {f"{name}_at_{params.k}": value for name, value in scores.items()}
+    answer: pd.DataFrame = model.predict(None, asked, options) if own else model.predict(asked, params=options)
+    return answer
+
+
+def _training_users(holdout: Dataset) -> int:
+    return _everything(holdout).scan().filter(~pl.col("is_holdout")).select("user_id").unique().collect().height
+
+
+def _examples(answer: pd.DataFrame, holdout: Dataset) -> list[dict[str, Any]]:
+    """Some of the users who were asked, from all over them: titles they rated highest, and their list."""
+    rows = answer.iloc[:: max(1, len(answer) // _EXAMPLES)].head(_EXAMPLES).to_dict(orient="records")
+    of_them = _everything(holdout).scan().filter(pl.col("user_id").is_in([row["user_id"] for row in rows])).collect()
+    examples = []
+    for row in rows:
+        rated = of_them.filter(pl.col("user_id") == row["user_id"])
+        best = rated.filter(~pl.col("is_holdout")).sort("rating", TIME, descending=True).head(_EXAMPLE_TITLES)
+        held_out = set(rated.filter("is_holdout")["item_id"])
+        items = zip(row["item_ids"], row["titles"], row["scores"], strict=True)
+        examples.append(
+            {
+                "user_id": row["user_id"],
+                "liked": best.select(pl.coalesce("title", pl.format("item {}", "item_id"))).to_series().to_list(),
+                "items": [
+                    {"item_id": item, "title": title, "score": round(float(score), 6), "held_out": item in held_out}
+                    for item, title, score in items
+                ][:_EXAMPLE_TITLES],
+            }
+        )
+    return examples
 
 
 def _algorithm(catalogue: Catalogue, params: Params) -> str:

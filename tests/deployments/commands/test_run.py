@@ -1,6 +1,6 @@
 """`sluice run`: what is wrong with it is said before anything is started."""
 
-import re
+import itertools
 import shlex
 
 import pytest
@@ -39,11 +39,23 @@ def test_unknown_use_case_names_the_known() -> None:
         check_params("movie", {})
 
 
+def test_options_of_score_are_its_own() -> None:
+    """Its parameters are not those of training: a typo there is answered with what score takes."""
+    check_params("movies", {"table": "raw/movies", "predict_params": {"k": 20}}, "score")
+    with pytest.raises(typer.BadParameter, match=r"tabel: there is no such key\. Did you mean 'table'\?"):
+        check_params("movies", {"tabel": "raw/movies"}, "score")
+
+
 def test_examples_can_be_typed() -> None:
-    """Every parameter in the help's examples is one that movies has."""
+    """Every parameter in the help's examples is one that its flow has for movies."""
     examples = [
         line.strip() for line in (command.run.__doc__ or "").splitlines() if line.strip().startswith("sluice run")
     ]
-    given = re.findall(r"(?<= -p )('[^']*'|\S+)", "\n".join(examples))
-    assert given
-    check_params("movies", parsed_params([shlex.split(value)[0] for value in given]))
+    checked = 0
+    for example in examples:
+        words = shlex.split(example.partition("|")[0])
+        given = [value for flag, value in itertools.pairwise(words) if flag == "-p"]
+        flow = words[words.index("--flow") + 1] if "--flow" in words else "pipeline"
+        check_params("movies", parsed_params(given), flow)
+        checked += len(given)
+    assert checked

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from deployments.local.environment import service_environment, stack_environment
+from deployments.local.environment import secret_environment, service_environment, stack_environment
 from deployments.local.record import StackRecord
-from deployments.local.services import Service, local_services
+from deployments.local.service import Service
+from deployments.local.services import local_services
+from deployments.local.watching import missing_packages
 from sluice.settings import DaskSettings, MlflowSettings, PrefectSettings, Settings
 
 
@@ -66,3 +69,56 @@ def test_state_stays_in_the_home(tmp_path: Path) -> None:
 def test_services_ignore_packages_of_the_folder(tmp_path: Path) -> None:
     """A user's own flows/ folder is not imported in place of ours."""
     assert service_environment(StackRecord.of(Settings(home=tmp_path), root=tmp_path))["PYTHONSAFEPATH"] == "1"
+
+
+def test_the_dashboards_stay_on_this_machine(tmp_path: Path) -> None:
+    """Also where the scheduler is meant to be reached by others: a proxy that asks who they are shows the pages."""
+    settings = Settings(home=tmp_path, host="0.0.0.0", dask=DaskSettings(exposed=True, ui="https://dask.example.org"))
+    found = services(settings)
+    scheduler, workers = found["dask-scheduler"].command, found["dask-workers"].command
+    assert scheduler[scheduler.index("--host") + 1] == "0.0.0.0"
+    for command in (scheduler, workers):
+        assert command[command.index("--dashboard-address") + 1].startswith("127.0.0.1:")
+    record = StackRecord.of(settings, root=tmp_path)
+    assert record.dask_dashboard == "http://127.0.0.1:8787"
+    assert record.dask_ui == "https://dask.example.org"
+    assert StackRecord.of(Settings(home=tmp_path), root=tmp_path).dask_ui == "http://127.0.0.1:8787"
+
+
+def test_passwords_go_by_the_environment_only(tmp_path: Path) -> None:
+    """No command line and no environment that is written to a file has one; clients get them all."""
+    settings = Settings(
+        home=tmp_path,
+        prefect=PrefectSettings(auth=SecretStr("sluice:prefect-password")),
+        mlflow=MlflowSettings(username="keeper", password=SecretStr("mlflow-password")),
+    )
+    record = StackRecord.of(settings, root=tmp_path)
+    for service in services(settings).values():
+        written = str(service) + str(service_environment(record))
+        assert "prefect-password" not in written
+        assert "mlflow-password" not in written
+    assert "deployments.local.mlflow_server" in services(settings)["mlflow"].command
+    assert secret_environment(settings) == {
+        "PREFECT_API_AUTH_STRING": "sluice:prefect-password",
+        "PREFECT_SERVER_API_AUTH_STRING": "sluice:prefect-password",
+        "MLFLOW_TRACKING_USERNAME": "keeper",
+        "MLFLOW_TRACKING_PASSWORD": "mlflow-password",
+    }
+    assert secret_environment(Settings(home=tmp_path)) == {}
+
+
+def test_what_watches_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prometheus and its kin are started on request, as far as they are installed, and on 127.0.0.1 only."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    settings = Settings(home=tmp_path, host="0.0.0.0", dask=DaskSettings(exposed=True))
+    record = StackRecord.of(settings, root=tmp_path)
+    without = {service.name for service in local_services(record, settings, observe=True)}
+    assert without == set(services(settings))
+    assert missing_packages() == ["prometheus", "prometheus-alertmanager", "prometheus-node-exporter"]
+    for name in ("prometheus", "alertmanager", "node_exporter"):  # as they are called outside of Debian
+        (tmp_path / name).touch(mode=0o755)
+    assert missing_packages() == []
+    added = {service.name: service for service in local_services(record, settings, observe=True)}
+    assert set(added) - without == {"prometheus", "alertmanager", "node-exporter"}
+    for name in set(added) - without:
+        assert any(part.startswith("--web.listen-address=127.0.0.1:") for part in added[name].command)

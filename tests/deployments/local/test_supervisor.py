@@ -16,7 +16,7 @@ import pytest
 
 from deployments import guard
 from deployments.local.leftovers import end_leftovers
-from deployments.local.services import Service
+from deployments.local.service import Service
 from deployments.local.supervisor import Supervisor, socket_path, tail
 
 SERVICE = Service(name="echo", title="Echo", command=("echo", "100%", "two words"), env={"COLOUR": '50% "blue"'})
@@ -60,7 +60,7 @@ def test_awkward_characters_survive(tmp_path: Path) -> None:
     assert parsed(path)["program:echo"]["command"].endswith(f"'{home}/run/echo.json'")
     spec = json.loads((home / "run" / "echo.json").read_text())
     assert spec["command"] == ["echo", "100%", "two words"]
-    assert spec["env"] == {"COMMON": "a,b=c", "COLOUR": '50% "blue"'}
+    assert spec["env"] == {"COMMON": "a,b=c", "OTEL_SERVICE_NAME": "echo", "COLOUR": '50% "blue"'}
 
 
 def test_run_folder_is_private(tmp_path: Path) -> None:
@@ -157,3 +157,13 @@ def await_child(supervisor: Supervisor, name: str, other_than: psutil.Process | 
                 return children[0]
         time.sleep(0.05)
     raise AssertionError(f"{name} has no process")
+
+
+def test_what_it_writes_is_for_its_user_only(tmp_path: Path) -> None:
+    """An address in a service's environment may have a password in it; a file from before is made private too."""
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    (run_dir / "echo.json").write_text("{}")
+    (run_dir / "echo.json").chmod(0o644)
+    Supervisor(tmp_path, root=tmp_path).configure([SERVICE], {})
+    assert {stat.S_IMODE(path.stat().st_mode) for path in run_dir.iterdir()} == {0o600}

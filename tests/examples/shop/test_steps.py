@@ -72,6 +72,7 @@ def test_the_configuration_is_valid(ingests: Ingests, compute: InProcessCompute)
     assert {flow: schedule.catch_up for flow, schedule in use_case.config.schedules.items()} == {
         "ingest": "latest",
         "pipeline": "latest",
+        "monitor": "latest",
     }
 
 

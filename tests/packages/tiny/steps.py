@@ -13,6 +13,7 @@ from loguru import logger
 from pydantic import BaseModel
 
 from sluice.holdout import is_holdout
+from tiny.busy import be_busy, fail_some_times
 
 KEY = ("id",)
 TIME = "id"  # as seconds since 1970
@@ -27,6 +28,10 @@ class Params(BaseModel, extra="forbid"):
     fail_while: str = ""  # a file: while it exists, train fails
     sleep_while: str = ""  # a file: while it exists, train goes on sleeping
     kill_worker_once: str = ""  # a file: when it exists, train removes it and kills the worker that it runs on
+    busy: str = ""  # how ingest is busy, while the file exists
+    busy_file: str = ""
+    fail_times: int = 0  # how often ingest fails before it does not; the file counts
+    fail_file: str = ""
 
 
 class Schema(pa.DataFrameModel):
@@ -36,6 +41,8 @@ class Schema(pa.DataFrameModel):
 
 
 def ingest(source: Any, params: Params, since: str | None) -> Iterator[pl.DataFrame]:
+    be_busy(params.busy, params.busy_file)
+    fail_some_times(params.fail_times, params.fail_file)
     size = params.rows // params.partitions
     for start in range(0, params.rows, size):
         n = pl.int_range(start, start + size, eager=True)

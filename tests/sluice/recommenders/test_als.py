@@ -14,7 +14,7 @@ from sluice.recommenders.interactions import Interactions
 def test_als_finds_the_two_tastes(interactions: Interactions) -> None:
     """Even users score the items of even users higher, and the other way round."""
     fitted = als.fit(interactions, AlsOptions(factors=2, regularization=0.1))
-    scores = fitted.scores(np.arange(40), interactions.matrix)
+    scores = np.stack([fitted.score(user, np.empty(0, np.int32)) for user in range(40)])
     first_six = interactions.items < 106
     even = interactions.users % 2 == 0
     assert scores[even][:, first_six].mean() > scores[even][:, ~first_six].mean()

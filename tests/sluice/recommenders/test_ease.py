@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy import sparse
 
 from sluice.recommenders import ease
-from sluice.recommenders.ease import EaseOptions, largest_per_column
+from sluice.recommenders.ease import EaseOptions
 from sluice.recommenders.gram import Gram
 from sluice.recommenders.interactions import Interactions
 
@@ -54,21 +53,13 @@ def test_something_that_is_no_gram_matrix_is_refused() -> None:
         ease.solve(np.asfortranarray([[0, 9], [9, 0]], dtype=np.float32), 1.0)
 
 
-def test_sparsifying_keeps_the_largest_of_each_column() -> None:
-    """Size counts, not sign; the rest is zero and not stored."""
-    weights = np.array([[0, 3], [-5, 1], [2, -4]], dtype=np.float32)
-    kept = largest_per_column(weights, 1)
-    assert kept.toarray().tolist() == [[0, 0], [-5, 0], [0, -4]]
-    assert kept.nnz == 2
-
-
-def test_sparse_weights_score_like_the_dense_ones_they_were_cut_from(interactions: Interactions) -> None:
-    """With every weight kept, sparse and dense give equal scores."""
+def test_options_say_which_weights_are_kept(interactions: Interactions) -> None:
+    """The most popular items keep all of their weights; without a limit every item does."""
     gram = Gram.of(interactions, 12)
-    users = np.arange(40)
-    dense = ease.fit(gram, interactions.support, EaseOptions(history_power=0))
-    cut = ease.fit(gram, interactions.support, EaseOptions(history_power=0, weights_per_item=12))
-    assert isinstance(cut.weights, sparse.csr_array)
-    np.testing.assert_allclose(
-        cut.scores(users, interactions.matrix), dense.scores(users, interactions.matrix), rtol=1e-5
-    )
+    whole = ease.fit(gram, interactions.support, EaseOptions(history_power=0, dense_items=None))
+    options = EaseOptions(history_power=0, dense_items=5, weights_per_item=2)
+    cut = ease.fit(gram, interactions.support, options)
+    assert whole.rest is None
+    assert cut.rest is not None
+    assert cut.rest.values.shape == (12, 2)
+    np.testing.assert_array_equal(cut.weights, whole.weights[:, :5])

@@ -1,6 +1,7 @@
 """The recommender as it is saved and served."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mlflow
@@ -16,6 +17,7 @@ from sluice.recommenders import als, ease
 from sluice.recommenders.als import AlsOptions
 from sluice.recommenders.catalogue import Catalogue
 from sluice.recommenders.ease import EaseOptions
+from sluice.recommenders.factors import Factors
 from sluice.recommenders.gram import Gram
 from sluice.recommenders.histories import Histories
 from sluice.recommenders.interactions import Interactions
@@ -23,6 +25,7 @@ from sluice.recommenders.model import RecommenderModel
 from sluice.recommenders.popularity import Popularity
 from sluice.recommenders.scorer import Scorer
 
+KINDS = ["dense", "cut", "als", "popularity"]
 USERS = pd.DataFrame({"user_id": [3, 999, 0, 3]})
 
 
@@ -32,7 +35,7 @@ def _model(interactions: Interactions, scorer: Scorer) -> RecommenderModel:
             {
                 "item_id": interactions.items,
                 "title": [None, *(f"title {item}" for item in interactions.items[1:])],
-                "genres": ["Drama"] * 12,
+                "genres": ["Drama|Crime" if item % 2 else "Drama" for item in interactions.items],
                 "support": interactions.support,
             }
         )
@@ -53,8 +56,8 @@ def _scorer(interactions: Interactions, kind: str) -> Scorer:
         return als.fit(interactions, AlsOptions(factors=2))
     if kind == "popularity":
         return Popularity.of(interactions.support, 40)
-    cut = 5 if kind == "sparse" else None
-    return ease.fit(Gram.of(interactions, 10, 0.25), interactions.support, EaseOptions(l2=5, weights_per_item=cut))
+    options = EaseOptions(l2=5, dense_items=4 if kind == "cut" else None, weights_per_item=2)
+    return ease.fit(Gram.of(interactions, 10, 0.25), interactions.support, options)
 
 
 @pytest.fixture
@@ -78,12 +81,17 @@ def _saved(model: RecommenderModel, folder: Path) -> PyFuncModel:
 
 
 @pytest.mark.filterwarnings("ignore")  # MLflow's own, about pickles, integers and pandas
-@pytest.mark.parametrize("kind", ["dense", "sparse", "als", "popularity"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_saved_and_loaded_model_predicts_the_same(interactions: Interactions, kind: str, tmp_path: Path) -> None:
     """Whatever scores, the arrays that MLflow stores give the answers that training saw."""
     model = _model(interactions, _scorer(interactions, kind))
     expected = model.predict(None, USERS, {"k": 4})
-    pd.testing.assert_frame_equal(_saved(model, tmp_path).predict(USERS, params={"k": 4}), expected)
+    loaded = _saved(model, tmp_path)
+    pd.testing.assert_frame_equal(loaded.predict(USERS, params={"k": 4}), expected)
+    filters = {"exclude": [str(expected["item_ids"][0][0])], "genre": "drama"}
+    assert loaded.predict(USERS, params=filters)["item_ids"][0] == expected["item_ids"][0][1:] + [
+        item for item in model.recommend_one(3, 12).item_ids if item not in expected["item_ids"][0]
+    ]
 
 
 def test_data_is_in_the_files_and_not_in_the_pickle(model: RecommenderModel, tmp_path: Path) -> None:
@@ -127,13 +135,64 @@ def test_an_answer_has_titles_and_genres_beside_ids(model: RecommenderModel) -> 
     nameless = [title for title in titles.values() if title.startswith("item ")]
     assert len(nameless) == 1
     assert all(title == f"title {item}" for item, title in titles.items() if title not in nameless)
-    assert answer["genres"] == ["Drama"] * 12
+    crimes = [item for item, genres in zip(answer["item_ids"], answer["genres"], strict=True) if "Crime" in genres]
+    assert crimes == [item for item in answer["item_ids"] if item % 2]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_user_gets_what_predict_gives(interactions: Interactions, kind: str) -> None:
+    """The quick way answers the same for every user, known or not, with and without filters."""
+    model = _model(interactions, _scorer(interactions, kind))
+    everybody = [*model.histories.users.tolist(), 999]
+    some = [str(item) for item in interactions.items[:3]]
+    for params in ({"k": 1}, {"k": 50}, {"k": 4, "exclude": some, "genre": "crime"}, {"k": 3, "include_holdout": True}):
+        rows = model.predict(None, pd.DataFrame({"user_id": everybody}), params).to_dict("records")
+        assert [{"user_id": user, **model.recommend_one(user, **params)._asdict()} for user in everybody] == rows
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_excluded_items_do_not_come(interactions: Interactions, kind: str) -> None:
+    """By id or by its text, for known users and others; what is not in the catalogue does not matter."""
+    model = _model(interactions, _scorer(interactions, kind))
+    ids = model.catalogue.labels[0]
+    for user in (0, 999):
+        whole = model.recommend_one(user, 12).item_ids
+        assert model.recommend_one(user, 12, exclude=[whole[0], str(whole[1]), "none", -1]).item_ids == whole[2:]
+        assert model.recommend_one(user, 12, exclude=ids).item_ids == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_genre_leaves_the_others_out(interactions: Interactions, kind: str) -> None:
+    """In the same order as without it, whatever its case, and one among several of an item counts."""
+    model = _model(interactions, _scorer(interactions, kind))
+    for user in (0, 999):
+        whole = model.recommend_one(user, 12).item_ids
+        assert model.recommend_one(user, 12, genre="cRIME").item_ids == [item for item in whole if item % 2]
+        assert model.recommend_one(user, 12, genre="Drama").item_ids == whole
+
+
+def test_a_genre_that_no_item_has_is_refused(model: RecommenderModel) -> None:
+    """The error names those there are."""
+    with pytest.raises(InputInvalidError, match=r"genre: there is no genre 'Dra'. The genres are: Crime, Drama\."):
+        model.recommend_one(0, 3, genre="Dra")
+    with pytest.raises(InputInvalidError, match="genre"):
+        model.predict(None, USERS, {"genre": "War"})
+
+
+def test_threads_may_ask_at_once(model: RecommenderModel) -> None:
+    """Nothing is shared between two questions but what is only read."""
+    users = [*range(40), 999] * 50
+    expected = [model.recommend_one(user, 4) for user in users]
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda user: model.recommend_one(user, 4), users)) == expected
 
 
 def test_wrong_input_is_the_callers_error(model: RecommenderModel) -> None:
     """A k below 1 and a missing column name the field."""
     with pytest.raises(InputInvalidError, match="k: it must be at least 1"):
         model.predict(None, USERS, {"k": 0})
+    with pytest.raises(InputInvalidError, match="k: it must be at least 1"):
+        model.recommend_one(3, 0)
     with pytest.raises(InputInvalidError, match="user_id"):
         model.predict(None, pd.DataFrame({"user": [1]}))
 
@@ -150,3 +209,44 @@ def test_string_ids_work(tmp_path: Path) -> None:
     answer = model.predict(None, pd.DataFrame({"user_id": ["bob", "eve"]}))
     assert answer["item_ids"].tolist() == [["x", "z"], ["x", "y", "z"]]
     assert answer["known"].tolist() == [True, False]
+
+
+@pytest.mark.parametrize("kind", ["dense", "cut", "popularity"])
+def test_liked_items_give_what_a_user_with_them_gets(interactions: Interactions, kind: str) -> None:
+    """Nobody has to be in the training data: the same history gives the same list, by ids or by their text."""
+    model = _model(interactions, _scorer(interactions, kind))
+    for user in model.histories.users[:5].tolist():
+        rated = model.catalogue.item_ids[model.histories.of(model.histories.find(user), False)].tolist()
+        expected = model.recommend_one(user, 5)
+        assert model.recommend_from(rated, 5) == expected
+        assert model.recommend_from([str(item) for item in [*rated, rated[0], 999]], 5) == expected
+
+
+def test_liked_items_are_folded_into_factors(interactions: Interactions, tmp_path: Path) -> None:
+    """ALS has no vector for somebody new; one more step of its fit gives what it gave its users, once saved too."""
+    model = _model(interactions, als.fit(interactions, AlsOptions(factors=4, regularization=0.1, alpha=2.0)))
+    model.artifacts(tmp_path)
+    with np.load(tmp_path / "scorer.npz") as arrays:
+        scorer = Factors.load(arrays)
+    for user in range(len(model.histories.users)):
+        history = model.histories.of(user, False)
+        told, known = scorer.score_history(history), scorer.score(user, history)
+        assert np.corrcoef(told, known)[0, 1] > 0.95
+    assert not set(model.recommend_from([100, 101], 5).item_ids) & {100, 101}
+
+
+def test_factors_of_before_cannot_fold_in(interactions: Interactions) -> None:
+    """They do not know how they were fitted: the answer says to train again."""
+    factors = als.fit(interactions, AlsOptions(factors=2))
+    model = _model(interactions, Factors(factors.users, factors.items))
+    with pytest.raises(InputInvalidError, match="Train it again"):
+        model.recommend_from([100], 5)
+    assert model.recommend_one(0, 5).known
+
+
+def test_liked_items_that_nobody_knows_give_the_popular_ones(model: RecommenderModel) -> None:
+    """As for an unknown user, with what is excluded and the genre kept to."""
+    answer = model.recommend_from([999], 3, exclude=[model.catalogue.item_ids[0]], genre="drama")
+    assert not answer.known
+    assert answer.item_ids == model.catalogue.item_ids[1:4].tolist()
+    assert model.recommend_from([], 3).item_ids == model.catalogue.item_ids[:3].tolist()

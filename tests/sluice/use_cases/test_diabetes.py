@@ -277,6 +277,8 @@ def test_artifacts_are_the_arrays_behind_the_confusion_matrix(features: Dataset,
     }
     assert {name: scores[name] for name in counts} == counts
     assert sum(counts.values()) == len(labels["probability"]) == len(labels["row_id"]) == holdout.rows
+    matrix = steps.artifacts(model, holdout, PARAMS)["confusion_matrix"]
+    assert matrix == {"classes": [0, 1], "counts": [[counts["tn"], counts["fp"]], [counts["fn"], counts["tp"]]]}
     assert steps.artifacts(FakePyfunc(model), holdout, PARAMS)["labels"] == labels
     assert steps.evaluate(FakePyfunc(model), holdout, PARAMS) == scores
 
@@ -297,3 +299,14 @@ def test_example_is_a_model_input(features: Dataset, model: ClassifierModel) -> 
     assert list(example) == MEASURED
     assert set(example.dtypes) == {np.dtype("float64")}
     assert set(model.predict(None, example)["label"]) <= {0, 1}
+
+
+def test_the_matrix_counts_more_rows_than_there_are_labels(
+    features: Dataset, model: ClassifierModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The arrays are for a page and bounded, the counts are not."""
+    monkeypatch.setattr(steps, "_LABEL_ROWS", 7)
+    holdout = steps.split(features, PARAMS)[1]
+    made = steps.artifacts(model, holdout, PARAMS)
+    assert {len(array) for array in made["labels"].values()} == {7}
+    assert sum(map(sum, made["confusion_matrix"]["counts"])) == holdout.rows > 7

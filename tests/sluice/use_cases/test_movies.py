@@ -1,5 +1,6 @@
 """The movies use case, from the rows of a source to metrics."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from sluice.compute import InProcessCompute
 from sluice.contracts import validate
 from sluice.dataset import Dataset
+from sluice.evaluation import Evaluation
 from sluice.lake import Lake
 from sluice.point_in_time import leaks
 from sluice.recommenders.factors import Factors
@@ -268,3 +270,34 @@ def test_online_values_are_those_of_the_next_rating(tmp_path: Path) -> None:
     )
     assert values["ratings"].to_list() == wanted["ratings"].to_list()
     assert values["mean_rating"].to_list() == pytest.approx(wanted["mean_rating"].to_list())
+
+
+def test_artifacts_are_a_ranking_a_length_and_what_some_users_get(features: Dataset, compute: InProcessCompute) -> None:
+    """At the gate's length the metrics are the gate's; as JSON; a loaded model gives the same."""
+    train, holdout = steps.split(features, PARAMS)
+    model = steps.train(train, PARAMS, compute)
+    made = json.loads(json.dumps(steps.artifacts(model, holdout, PARAMS), allow_nan=False))
+    assert made == json.loads(json.dumps(steps.artifacts(FakePyfunc(model), holdout, PARAMS)))
+    by_k = {line.pop("k"): line for line in made["ranking"]}
+    assert list(by_k) == [1, 3, 5, 10, 20]
+    gate = steps.evaluate(model, holdout, PARAMS)
+    assert {f"{name}_at_5": value for name, value in by_k[5].items()} == pytest.approx(gate)
+    assert by_k[1]["recall"] < by_k[5]["recall"] < by_k[20]["recall"]
+    kind = Evaluation.of("movies", "1", "features/movies@0", gate, made)
+    assert (kind.kind, len(kind.ranking or ()), len(kind.examples or ())) == ("ranking", 5, 5)
+
+
+def test_examples_say_what_the_user_liked_and_came_to_choose(features: Dataset, compute: InProcessCompute) -> None:
+    """Titles from training rows only; an item is marked where the user has it in the hold-out."""
+    train, holdout = steps.split(features, PARAMS)
+    made = steps.artifacts(steps.train(train, PARAMS, compute), holdout, PARAMS)["examples"]
+    assert len({example["user_id"] for example in made}) == 5
+    for example in made:
+        user = pl.col("user_id") == example["user_id"]
+        known, later = train.read().filter(user), holdout.read().filter(user)
+        best = known["rating"].max()
+        assert set(example["liked"]) <= set(known["title"])
+        assert known.filter(pl.col("title") == example["liked"][0])["rating"][0] == best
+        assert {item["item_id"] for item in example["items"] if item["held_out"]} <= set(later["item_id"])
+        assert not {item["item_id"] for item in example["items"]} & set(known["item_id"])
+    assert any(item["held_out"] for example in made for item in example["items"])

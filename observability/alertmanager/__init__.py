@@ -1,0 +1,1 @@
+"""Alertmanager's configuration, and how a notification reads."""

@@ -1,0 +1,108 @@
+"""Limits on what callers may ask for. All of them belong to the event loop: none takes a lock."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from math import ceil
+from time import monotonic
+from typing import Any
+
+from starlette.requests import ClientDisconnect
+
+from sluice.request_errors import BodyTooLargeError, OverloadedError, TooManyRequestsError
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+# Callers that are remembered. One that is forgotten gets its burst anew.
+CALLERS = 10_000
+RETRY_SECONDS = 1
+
+
+class RateLimiter:
+    """A token bucket a caller, as one number each: when its bucket would be full again.
+
+    The generic cell rate algorithm (ITU-T I.371, annex A) in its virtual scheduling form.
+
+    Args:
+        rate: requests a second; 0 is no limit.
+        burst: requests at once before the rate counts.
+    """
+
+    def __init__(self, rate: float, burst: int, clock: Callable[[], float] = monotonic) -> None:
+        self._rate = rate
+        self._interval = 1 / rate if rate else 0.0
+        # A little more than burst - 1 intervals: sums of fractions must not refuse the last of a burst.
+        self._tolerance = (burst - 0.999) * self._interval
+        self._clock = clock
+        # Two generations: whoever was not seen during the last `CALLERS` others is forgotten, without a sweep.
+        self._young: dict[str, float] = {}
+        self._old: dict[str, float] = {}
+
+    def wait(self, caller: str) -> float:
+        """Count a request: 0 when it may go on, else the seconds until one may. One that must wait is not counted."""
+        if not self._interval:
+            return 0.0
+        now = self._clock()
+        full = self._young.get(caller)
+        if full is None:
+            full = self._old.get(caller, now)
+            if len(self._young) >= CALLERS:
+                self._old, self._young = self._young, {}
+            # Here too, or one that is refused all the time would be forgotten, and get through.
+            self._young[caller] = full
+        early = full - now - self._tolerance
+        if early > 0.0:
+            return early
+        self._young[caller] = max(full, now) + self._interval
+        return 0.0
+
+    def check(self, caller: str) -> None:
+        """
+        Raises:
+            TooManyRequestsError: the caller must wait.
+        """
+        if wait := self.wait(caller):
+            raise TooManyRequestsError(caller=caller, rate=self._rate, retry_after=ceil(wait))
+
+
+class ConcurrencyLimit:
+    """At most ``limit`` requests under way. One more is refused at once: waiting would only make all of them late."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.under_way = 0
+
+    def acquire(self) -> None:
+        """Whoever gets through calls `release` once, whatever happens.
+
+        Raises:
+            OverloadedError: as many as are allowed are under way.
+        """
+        if self.under_way >= self._limit:
+            raise OverloadedError(limit=self._limit, retry_after=RETRY_SECONDS)
+        self.under_way += 1
+
+    def release(self) -> None:
+        self.under_way -= 1
+
+
+async def read_body(receive: Receive, content_length: bytes | None, limit: int) -> bytes:
+    """A request's body of at most ``limit`` bytes. One that says it is longer is refused before it is read.
+
+    Raises:
+        BodyTooLargeError: it is longer, whatever its Content-Length said.
+        ClientDisconnect: the client went away.
+    """
+    # Not all of the digits: Python refuses to read thousands of them.
+    if content_length is not None and content_length.isdigit() and int(content_length[:20]) > limit:
+        raise BodyTooLargeError(limit=limit)
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise BodyTooLargeError(limit=limit)
+        if not message.get("more_body", False):
+            return b"".join([*parts, part]) if parts else part
+        parts.append(part)

@@ -1,0 +1,1 @@
+"""Runs over HTTP: start, list, look at, follow, cancel and retry them."""

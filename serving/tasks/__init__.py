@@ -1,0 +1,1 @@
+"""The tables of tasks and workers: `GET /tasks`, `/tasks/names`, `/tasks/{id}`, `/workers`."""

@@ -1,0 +1,120 @@
+"""Alertmanager's configuration, judged by its own tool: who is told of what."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from observability.alertmanager.configuration import alertmanager_configuration
+from observability.alertmanager.inhibition import FOLLOWS, inhibit_rules
+from sluice.errors import SettingsInvalidError
+from sluice.observe_settings import ObserveSettings
+from tests.observability.rules import FILES, alerts
+
+AMTOOL = shutil.which("amtool")
+needs_amtool = pytest.mark.skipif(AMTOOL is None, reason="Debian's package prometheus-alertmanager has amtool")
+NAMES = {alert["alert"] for file in FILES for alert in alerts(file)}
+
+
+@pytest.fixture
+def receivers(tmp_path: Path) -> ObserveSettings:
+    """Every receiver that there is, with its secrets in files."""
+    for name, text in {
+        "webhook": "http://127.0.0.1:9/hook?key=webhook-secret\n",
+        "token": "token-secret\n",
+        "slack": "http://127.0.0.1:9/services/slack-secret\n",
+        "password": "mail-secret\n",
+        "heartbeat": "http://127.0.0.1:9/beat-secret\n",
+    }.items():
+        (tmp_path / name).write_text(text)
+    return ObserveSettings(
+        webhook_url_file=tmp_path / "webhook",
+        webhook_token_file=tmp_path / "token",
+        slack_url_file=tmp_path / "slack",
+        slack_channel="#alerts",
+        email_to=("on-call@example.org", "second@example.org"),
+        smtp_server="mail.example.org:587",
+        smtp_username="sluice",
+        smtp_password_file=tmp_path / "password",
+        heartbeat_url_file=tmp_path / "heartbeat",
+    )
+
+
+def written(settings: ObserveSettings, folder: Path) -> Path:
+    path = folder / "alertmanager.yml"
+    path.write_text(yaml.safe_dump(alertmanager_configuration(settings), sort_keys=False))
+    return path
+
+
+def amtool(*arguments: str | Path) -> str:
+    done = subprocess.run([str(AMTOOL), *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@needs_amtool
+def test_alertmanager_takes_the_configuration(receivers: ObserveSettings, tmp_path: Path) -> None:
+    """With every receiver, and without any: then nobody is told, and what fires is on its page."""
+    said = amtool("check-config", written(receivers, tmp_path))
+    assert "2 receivers" in said
+    assert "1 templates" in said
+    assert "1 receivers" in amtool("check-config", written(ObserveSettings(), tmp_path))
+
+
+@needs_amtool
+def test_routes(receivers: ObserveSettings, tmp_path: Path) -> None:
+    """Alerts go to who is on call, and the sign of life to whoever misses it."""
+    path = written(receivers, tmp_path)
+    for labels, receiver in (
+        (["alertname=SluiceWatchdog", "severity=info"], "heartbeat"),
+        (["alertname=SluiceFlowRunFailed", "severity=warning", "deployment=ingest/movies"], "on-call"),
+        (["alertname=SluicePrefectDown", "severity=critical"], "on-call"),
+        (["alertname=SluiceChallengerBetter", "severity=info"], "on-call"),
+    ):
+        amtool("config", "routes", "test", f"--config.file={path}", f"--verify.receivers={receiver}", *labels)
+
+
+def test_how_often_is_told(receivers: ObserveSettings) -> None:
+    """Grouped; 30 s, 5 m; a critical alert again after 4 h, a warning after 12 h; in a hurry all of it is divided."""
+    route = alertmanager_configuration(receivers)["route"]
+    assert route["group_by"] == ["alertname", "deployment", "model"]
+    assert (route["group_wait"], route["group_interval"], route["repeat_interval"]) == ("30s", "5m", "12h")
+    critical = route["routes"][1]
+    assert critical == {"matchers": ['severity="critical"'], "repeat_interval": "4h"}
+    route = alertmanager_configuration(receivers.model_copy(update={"hurry": 60}))["route"]
+    assert (route["group_wait"], route["group_interval"], route["repeat_interval"]) == ("500ms", "5s", "12m")
+
+
+def test_secrets_of_receivers_come_from_files(receivers: ObserveSettings, tmp_path: Path) -> None:
+    """Alertmanager reads them itself, but the addresses of webhooks, which its version here cannot read from a file."""
+    text = written(receivers, tmp_path).read_text()
+    for secret in ("token-secret", "slack-secret", "mail-secret"):
+        assert secret not in text
+    for file in ("token", "slack", "password"):
+        assert str(tmp_path / file) in text
+    assert "webhook-secret" in text
+    assert "mail-secret" not in repr(receivers)
+
+
+@pytest.mark.parametrize("field", ["webhook_url_file", "slack_url_file", "heartbeat_url_file"])
+def test_a_missing_file_is_named(field: str, tmp_path: Path) -> None:
+    """One line that names the setting, before anything is started."""
+    settings = ObserveSettings.model_validate({field: tmp_path / "nothing"})
+    with pytest.raises(SettingsInvalidError, match=f"SLUICE_OBSERVE__{field.upper()}"):
+        alertmanager_configuration(settings)
+
+
+def test_what_is_down_mutes_what_follows_from_it() -> None:
+    """Inhibition names alerts that exist, and nothing mutes itself or what tells of its own cause."""
+    import re
+
+    for down, others in FOLLOWS.items():
+        assert down in NAMES
+        for pattern in others:
+            assert [name for name in NAMES if re.fullmatch(pattern, name) and name != down], pattern
+    first = inhibit_rules()[0]
+    assert first["equal"] == ["namespace", "alertname", "model"]
+    assert first["source_matchers"] == ['severity="critical"']
+    assert first["target_matchers"] == ['severity="warning"']

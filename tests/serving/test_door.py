@@ -1,0 +1,50 @@
+"""What every request passes, on whichever route."""
+
+import socket
+import time
+
+import pytest
+
+from sluice.settings import LimitSettings
+from tests.serving.conftest import Service
+
+
+@pytest.mark.parametrize("path", ["/invocations?model=numbers", "/models/numbers/predict", "/feedback"])
+def test_a_body_that_never_ends_ends(service: Service, path: str) -> None:
+    """Whoever sends slowly gets a 504 when the time is over, and keeps no place."""
+    with service(limits=LimitSettings(seconds=0.5)) as client:
+        address = (client.base_url.host, client.base_url.port or 80)
+        with socket.create_connection(address, timeout=10) as connection:
+            connection.sendall(f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n{{".encode())
+            started = time.monotonic()
+            answer = connection.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 504"), answer
+        assert time.monotonic() - started < 9
+
+
+@pytest.mark.parametrize("path", ["/invocations?model=numbers", "/feedback"])
+def test_a_body_that_is_too_large_is_a_413(service: Service, path: str) -> None:
+    """Whether it says so before or not."""
+    with service(limits=LimitSettings(body_bytes=1000)) as client:
+        assert client.post(path, content=b"x" * 1001).status_code == 413
+        assert client.post(path, content=(b"x" * 100 for _ in range(20))).status_code == 413
+
+
+def test_a_compressed_body_is_a_415(service: Service) -> None:
+    """It is not read as something else."""
+    with service() as client:
+        answer = client.post("/invocations?model=numbers", content=b"\x1f\x8b", headers={"content-encoding": "gzip"})
+        assert answer.status_code == 415
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_pages_come_with_their_own_scripts_and_security_headers(service: Service) -> None:
+    """No CDN; nothing may frame them or guess at their type."""
+    with service() as client:
+        page = client.get("/docs")
+        assert page.headers["x-frame-options"] == "DENY"
+        assert page.headers["x-content-type-options"] == "nosniff"
+        assert "//cdn." not in page.text
+        for asset in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"):
+            assert f"/docs/static/{asset}" in page.text
+            assert client.get(f"/docs/static/{asset}").status_code == 200
