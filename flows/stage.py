@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from flows.deadline import Deadlines
 from flows.due import dropped, expired
 from flows.plan import StagePlan
+from flows.redacted import redacted
 from flows.result import publish_result
 from flows.runner import ClusterFuture, ClusterTaskRunner
 from flows.task_details import noted
@@ -81,13 +82,14 @@ def stage_task(cached: bool = True, **options: Any) -> Callable[[Callable[P, R]]
         def step(*args: P.args, **kwargs: P.kwargs) -> R:
             # Imported here, so that the scheduler, which unpickles this, needs neither.
             from flows.interruption import working
+            from flows.redacted import redacted
             from flows.run_log import LogTarget
             from flows.traced import of_run
 
             target = LogTarget.current()
             if target is None:
                 return working(None, fn, *args, **kwargs)
-            with of_run(target.flow_run_id, target.deployment, target.task_run_id):
+            with of_run(target.flow_run_id, target.deployment, target.task_run_id), redacted():
                 return working(target.flow_run_id, fn, *args, **kwargs)
 
         decorated: Task[P, R] = task(
@@ -123,7 +125,7 @@ def stage_flow(stage: Callable[P, Any]) -> "Flow[P, Any]":
     ) -> Any:
         use_case = kwargs.get("use_case") or args[0]
         name = f"{stage.__name__}/{use_case}"
-        with this_run(name), one_line_failure() as failed:
+        with this_run(name), one_line_failure() as failed, redacted():
             own = Limits.parse(limits)
             if (too_late := dropped(schedule) or expired(own)) is not None:
                 return too_late

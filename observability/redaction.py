@@ -31,6 +31,31 @@ class Redactor:
                 text = text.replace(secret, MASK)
         return _API_KEY.sub(rf"\1{MASK}", text) if "sluice_" in text else text
 
+    def error(self, error: BaseException) -> bool:
+        """Redact an exception in place, and those it came from; whether its text has no secret now.
+
+        Only what its text can be made of is changed: arguments, attributes, and what the system said of a file.
+        """
+        for one in _chain(error):
+            if not isinstance(one, BaseExceptionGroup):  # whose second is the others
+                one.args = tuple(map(self._part, one.args))
+            vars(one).update({name: self._part(item) for name, item in vars(one).items() if name != "__notes__"})
+            if isinstance(one, OSError):
+                one.strerror, one.filename = self._part(one.strerror), self._part(one.filename)
+            if notes := getattr(one, "__notes__", None):
+                one.__notes__ = [self.text(note) for note in notes]
+        try:
+            text = str(error)
+        except Exception:  # its own: who cannot be put into words tells nothing
+            return True
+        return self.text(text) == text
+
+    def _part(self, value: Any) -> Any:
+        # As it was where there is no secret in it: an exception may count on its arguments' types.
+        if not isinstance(value, str | dict | list | tuple) or self.text(repr(value)) == repr(value):
+            return value
+        return tuple(self.value(value)) if isinstance(value, tuple) else self.value(value)
+
     def value(self, value: Any) -> Any:
         """A copy of a JSON-like value with every string in it redacted; dictionary keys stay."""
         match value:
@@ -64,6 +89,20 @@ def secrets_of(value: Any) -> Iterator[str]:
         case list() | tuple():
             for item in value:
                 yield from secrets_of(item)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The exception, what caused it, and what it happened in, each once."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += [other for other in (one.__cause__, one.__context__) if other is not None]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions
 
 
 def _of_pair(text: str) -> Iterator[str]:

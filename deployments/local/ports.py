@@ -1,12 +1,15 @@
 """Ports of this machine: which are free, and who holds those that are not."""
 
+import atexit
 import errno
 import random
 import socket
+from contextlib import ExitStack
 
 # Linux lends 32768 and above to outgoing connections, macOS 49152 and above; Kubernetes' node ports begin at 30000.
 _OURS = range(20_000, 30_000)
-_claims: list[socket.socket] = []
+_claims = ExitStack()
+atexit.register(_claims.close)
 
 
 def is_free(host: str, port: int) -> bool:
@@ -45,7 +48,7 @@ def free_ports(host: str, count: int) -> list[int]:
             if error.errno != errno.EADDRINUSE:
                 raise
             continue
-        _claims.append(claim)
+        _claims.enter_context(claim)
         chosen.append(port)
     return chosen
 

@@ -137,6 +137,7 @@ def test_summary_has_mean_and_sample_deviation() -> None:
     assert summary["one"]["ndcg@10"]["std"] == 0
 
 
+@pytest.mark.slow
 def test_json_is_the_only_output_and_says_what_the_table_says(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

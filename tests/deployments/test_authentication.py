@@ -3,10 +3,11 @@
 import json
 import subprocess
 import sys
+import time
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 import psutil
@@ -15,57 +16,89 @@ import pytest
 from deployments.guard import MARKER
 from deployments.local.record import StackRecord, read_record
 from tests.conftest import clean_environment, sluice
+from tests.observability.secret_settings import leaked as leaked_markers
+from tests.observability.secret_settings import marker, secret_variables
+from tests.receiver import Receiver, receiver
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.waits]
 
-PREFECT_PASSWORD = "prefect-pass-8f2c61"
-MLFLOW_PASSWORD = "mlflow-pass-5d90ab"
-SECRETS = {
-    "SLUICE_PREFECT__AUTH": f"sluice:{PREFECT_PASSWORD}",
-    "SLUICE_MLFLOW__USERNAME": "keeper",
-    "SLUICE_MLFLOW__PASSWORD": MLFLOW_PASSWORD,
-}
-# Also as a header has them.
-PASSWORDS = (
-    PREFECT_PASSWORD,
-    MLFLOW_PASSWORD,
-    b64encode(f"sluice:{PREFECT_PASSWORD}".encode()).decode(),
-    b64encode(f"keeper:{MLFLOW_PASSWORD}".encode()).decode(),
-)
+# Of engines that are to be this machine's own: a stack with these would use somebody else's.
+ELSEWHERE = {
+    "SLUICE_PREFECT__URL", "SLUICE_MLFLOW__URI", "SLUICE_DASK__ADDRESS", "SLUICE_LAKE__URI",
+    "SLUICE_DOCUMENTS__URI", "SLUICE_EXPORTER__SERVING_URL",
+}  # fmt: skip
+PREFECT_ACCOUNT = f"sluice:{marker('SLUICE_PREFECT__AUTH')}"
+PREFECT_PASSWORD = marker("SLUICE_PREFECT__AUTH")
+MLFLOW_ACCOUNT = f"keeper:{marker('SLUICE_MLFLOW__PASSWORD')}"
+MLFLOW_PASSWORD = marker("SLUICE_MLFLOW__PASSWORD")
+KEY = f"sluice_bootstrapkey_{marker('SLUICE_SERVING__BOOTSTRAP_KEY')}"
+# What is pushed cannot be asked for: the collector is no Loki.
+NO_LOKI = {"SLUICE_LOGS__LOKI_URL": "", "SLUICE_LOGS__PUSH": "false"}
+# The pairs also as a header has them.
+PAIRS = tuple(b64encode(account.encode()).decode() for account in (PREFECT_ACCOUNT, MLFLOW_ACCOUNT))
+
+
+def secrets(collector: Receiver) -> dict[str, str]:
+    """Every secret that a stack of this machine's own can have, each a marker; lines and spans go to the collector."""
+    pushed = collector.url.replace("http://", "http://user:{marker}@")
+    every = secret_variables({"SLUICE_LOGS__LOKI_URL": pushed, "SLUICE_TRACES__OTLP_URL": pushed})
+    kept = {variable: value for variable, value in every.items() if variable not in ELSEWHERE}
+    return kept | {"SLUICE_PREFECT__AUTH": PREFECT_ACCOUNT, "SLUICE_MLFLOW__PASSWORD": MLFLOW_PASSWORD}
 
 
 class Guarded(NamedTuple):
     root: Path
     record: StackRecord
     env: Mapping[str, str]
+    collector: Receiver
 
     def sluice(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         return sluice(*arguments, cwd=self.root, env={**self.env, **variables}, timeout=600)
+
+    def serving(self, method: str, path: str, **more: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {KEY}"}
+        return httpx.request(
+            method, self.record.serving_url + path, headers=headers, trust_env=False, timeout=30, **more
+        )
 
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     root = tmp_path_factory.mktemp("guarded")
     home = root / ".sluice"
-    env = clean_environment(home) | SECRETS
-    done = sluice("up", "--free-ports", cwd=root, env=env)
-    assert done.returncode == 0, done.stdout
-    record = read_record(home)
-    assert record
-    try:
-        yield Guarded(root, record, env)
-    finally:
-        assert sluice("down", cwd=root, env=env).returncode == 0
+    with receiver() as collector:
+        key_file = root / "key"
+        key_file.touch(mode=0o600)
+        key_file.write_text(KEY)
+        env = {
+            **clean_environment(home),
+            **secrets(collector),
+            "SLUICE_MLFLOW__USERNAME": "keeper",
+            "SLUICE_SERVING__AUTH": "required",
+            "SLUICE_OBSERVE__SERVING_KEY_FILE": str(key_file),
+            "SLUICE_OBSERVE__SCRAPE_SECONDS": "2",
+            "SLUICE_LOGS__PUSH": "true",
+            "SLUICE_LOG_LEVEL": "DEBUG",
+            "SLUICE_TRACES__SAMPLE": "1",
+        }
+        done = sluice("up", "--free-ports", "--observe", cwd=root, env=env)
+        assert done.returncode == 0, done.stdout
+        record = read_record(home)
+        assert record
+        try:
+            yield Guarded(root, record, env, collector)
+        finally:
+            assert sluice("down", cwd=root, env=env).returncode == 0
 
 
 def test_a_run_completes_and_is_served(guarded: Guarded) -> None:
     """Flows, workers, Dask's workers, the registry's client and the service sign in: tiny gets a champion."""
     done = guarded.sluice("run", "tiny")
     assert done.returncode == 0, done.stdout
-    answer = httpx.get(f"{guarded.record.serving_url}/models/tiny", trust_env=False, timeout=30)
+    answer = guarded.serving("GET", "/models/tiny")
     assert answer.status_code == 200, answer.text
     assert answer.json()["version"] == "1"
-    assert guarded.sluice("logs", "pipeline-tiny", "-n", "5").returncode == 0
+    assert guarded.sluice("logs", "pipeline-tiny", "-n", "5", **NO_LOKI).returncode == 0
     assert guarded.sluice("history", "tiny").returncode == 0
     status = guarded.sluice("status")
     assert status.returncode == 0, status.stdout
@@ -99,7 +132,7 @@ def test_the_engines_own_commands_get_it_from_the_stack(guarded: Guarded) -> Non
     """`eval "$(sluice status --env)"` is all they need, and prints no password."""
     exports = guarded.sluice("status", "--env")
     assert exports.returncode == 0
-    assert not any(password in exports.stdout for password in PASSWORDS)
+    assert leaked(guarded.env, exports.stdout) == []
     done = subprocess.run(
         ["bash", "-c", f'eval "$EXPORTS"; {sys.executable} -m prefect flow-run ls'],
         env={**guarded.env, "EXPORTS": exports.stdout},
@@ -112,16 +145,65 @@ def test_the_engines_own_commands_get_it_from_the_stack(guarded: Guarded) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_passwords_are_written_nowhere(guarded: Guarded) -> None:
-    """No log, no file of the supervisor or of MLflow's configuration, no process's command line has one."""
+def test_prometheus_signs_in(guarded: Guarded) -> None:
+    """At Prefect, at MLflow and at the service, all of which refuse who does not."""
+    record, jobs = guarded.record, {"prefect", "mlflow", "sluice-serving", "sluice-exporter", "dask-workers"}
+    for url in (f"{record.prefect_url}/metrics", f"{record.mlflow_uri}/metrics", f"{record.serving_url}/metrics"):
+        assert httpx.get(url, trust_env=False, timeout=30).status_code == 401, url
+    deadline = time.monotonic() + 60
+    while True:
+        asked = {"query": "min by (job) (up) == 1"}
+        answer = httpx.get(f"{record.prometheus_url}/api/v1/query", params=asked, trust_env=False, timeout=30)
+        found = {one["metric"]["job"] for one in answer.raise_for_status().json()["data"]["result"]}
+        if jobs <= found:
+            break
+        assert time.monotonic() < deadline, jobs - found
+        time.sleep(1)
+
+
+def test_no_log_trace_metric_or_file_has_a_secret(guarded: Guarded) -> None:
+    """After errors at every level: a step that logs and raises all it signs in with, runs that fail, bad requests."""
+    record, home = guarded.record, guarded.record.home
+    told = [guarded.sluice("run", "tiny", "--flow", "train", "-p", "blurt=SLUICE_", "--json")]
+    assert told[0].returncode == 1, told[0].stdout
+    for command in (("run", "tiny", "--flow", "monitor"), ("logs", "train-tiny"), ("logs", "exporter"), ("doctor",)):
+        told.append(guarded.sluice(*command, **NO_LOKI))
+        assert told[-1].returncode == 0, told[-1].stdout
+    for path in ("/livez", "/metrics", "/runs", "/logs", "/models", "/workers", "/tasks", "/deployments", "/console/"):
+        told.append(guarded.serving("GET", path))
+    told.append(guarded.serving("POST", "/invocations?model=tiny", json={"inputs": {"x": ["one"]}}))
+    told.append(guarded.serving("POST", "/runs", json={"deployment": "train/tiny", "params": {"blurt": 7}}))
+    pages = [
+        f"{record.exporter_url}/metrics", f"{record.prefect_url}/metrics", f"{record.mlflow_uri}/metrics",
+        f"{record.dask_dashboard}/metrics", f"{record.prometheus_url}/api/v1/alerts",
+        f"{record.prometheus_url}/api/v1/status/config", f"{record.prometheus_url}/api/v1/targets",
+        f"{record.alertmanager_url}/api/v2/alerts", f"{record.alertmanager_url}/api/v2/status",
+    ]  # fmt: skip
+    for url in pages:
+        user, password = (MLFLOW_ACCOUNT if url.startswith(record.mlflow_uri) else PREFECT_ACCOUNT).split(":")
+        told.append(httpx.get(url, auth=(user, password), trust_env=False, timeout=30).raise_for_status())
+    (failed,) = [run for run in guarded.serving("GET", "/runs?state=failed").json()["runs"] if run["flow"] == "train"]
+    assert "cannot sign in with" in failed["message"], failed
+    texts = [one.text if isinstance(one, httpx.Response) else one.stdout for one in told]
+    assert leaked(guarded.env, *texts) == []
+
+    services = {line.labels["service"] for line in guarded.collector.until(lambda: guarded.collector.lines)}
+    assert services >= {"exporter", "catch-up", "prefect-server", "dask-workers", "serving", "prefect-worker"}
+    assert any("cannot sign in with" in line.text for line in guarded.collector.lines)
+    assert guarded.collector.spans
+    assert leaked(guarded.env, *guarded.collector.bodies) == []
+
+    # Prometheus takes passwords from files only, which are this user's alone.
+    given = {path for path in (home / "run" / "observe").rglob("*") if path.is_file()}
+    files = {path for path in home.rglob("*") if path.is_file()}
+    assert len(files - given) > 100
+    assert {path: found for path in files - given if (found := leaked(guarded.env, path.read_bytes()))} == {}
+    assert [path for path in given if path.stat().st_mode & 0o077 and leaked(guarded.env, path.read_bytes())] == []
+
+
+def test_no_command_line_has_a_secret(guarded: Guarded) -> None:
+    """Other users of the machine can read those; nor are files that could have one for other users."""
     home = guarded.record.home
-    files = [path for folder in ("logs", "run") for path in (home / folder).iterdir() if path.is_file()]
-    files += [home / "stack.json", home / "mlflow" / "basic_auth.ini", home / "prefect" / "prefect.db"]
-    assert len(files) > 15
-    for path in files:
-        content = path.read_bytes()
-        for password in PASSWORDS:
-            assert password.encode() not in content, path
     for path in (home / "run").glob("*.json"):
         assert path.stat().st_mode & 0o077 == 0, path
     for name in ("users.db", "basic_auth.ini"):
@@ -134,7 +216,13 @@ def test_passwords_are_written_nowhere(guarded: Guarded) -> None:
         except psutil.Error:
             continue
     assert len(commands) > 8
-    assert not [command for command in commands if any(password in command for password in PASSWORDS)]
+    assert leaked(guarded.env, *commands) == []
+
+
+def leaked(env: Mapping[str, str], *texts: str | bytes) -> list[str]:
+    """The variables whose secret is in one of the texts, and the pairs that are."""
+    together = b"\n".join(text.encode() if isinstance(text, str) else text for text in texts)
+    return [*leaked_markers(env, together), *(pair for pair in PAIRS if pair.encode() in together)]
 
 
 def test_dask_listens_for_this_machine_only(guarded: Guarded) -> None:

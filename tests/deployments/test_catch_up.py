@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from deployments import catch_up
+from deployments.local.supervisor import Supervisor
 from sluice.documents import DocumentStore
 from sluice.embedded_documents import EmbeddedDocuments
 from sluice.runs import FlowRun, PrefectRuns
@@ -25,6 +26,15 @@ def documents(tmp_path: Path) -> Iterator[DocumentStore]:
     store = EmbeddedDocuments(str(tmp_path / "documents.db"))
     yield store
     store.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def alone(stack: Stack) -> Iterator[None]:
+    """The stack's own process would sweep too, whenever its turn comes."""
+    supervisor = Supervisor(stack.record.home, stack.record.root)
+    supervisor.stop("catch-up")
+    yield
+    supervisor.start_again("catch-up")
 
 
 @pytest.fixture

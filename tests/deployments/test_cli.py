@@ -86,10 +86,11 @@ def test_json_is_all_of_the_output(tmp_path: Path) -> None:
         ("run", "movies", "--inline"),
         ("deploy",),
         ("watch", "x"),
-        ("history", "movies"),
         ("models",),
-        ("promote", "movies", "1"),
-        ("rollback", "movies"),
+        # The same as models in all that can go wrong here, and each imports MLflow.
+        pytest.param(("history", "movies"), marks=pytest.mark.slow),
+        pytest.param(("promote", "movies", "1"), marks=pytest.mark.slow),
+        pytest.param(("rollback", "movies"), marks=pytest.mark.slow),
     ],
 )
 def test_without_a_stack_each_command_says_one_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:

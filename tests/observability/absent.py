@@ -6,11 +6,11 @@ import re
 SERIES = {
     r"(kube|kubelet|container)_.+": "of Kubernetes, which a local stack does not have",
     r"dask_worker_spill_bytes_total": "what goes to the disk is counted from the first spill on",
-    r"sluice_recommendation_(fallbacks_total|revenue)": "only of models that recommend; the test's does not",
-    r"sluice_(drift|live_quality|monitor|challenger|feedback_acceptance).*": "only after monitoring",
-    r"sluice_(model_max_age|feature_max_age|feature_latest|deployment_schedule_interval).*": (
-        "only where a use case sets it"
+    r"sluice_recommendation_(fallbacks_total|revenue)|sluice_feedback_acceptance_ratio": (
+        "only of models that recommend; the test's does not"
     ),
+    r"sluice_challenger_lead": "only beside a challenger",
+    r"sluice_deployment_schedule_interval_seconds": "only of an active schedule",
 }
 # Panels that are empty although their series are there.
 PANELS = {
@@ -20,8 +20,6 @@ PANELS = {
     "Oldest run": "nothing runs when the test looks",
     "Tasks on the workers": "nothing is computed when the test looks",
 }
-# Dashboards' series that are made from few samples: a test of a minute has no hours of them.
-RECORDED = r"slo:.+|ALERTS"
 
 
 def absent(name: str) -> bool:

@@ -1,7 +1,7 @@
 """Every secret of the settings, found in the settings themselves: each gets a marker of its own."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
@@ -15,6 +15,12 @@ _ADDRESSES = ("uri", "url", "address")
 def marker(variable: str) -> str:
     """64 hexadecimal digits, which every kind of secret accepts as its secret part."""
     return hashlib.sha256(variable.encode()).hexdigest()
+
+
+def leaked(env: Mapping[str, str], *texts: str | bytes) -> list[str]:
+    """The variables whose secret is in one of the texts."""
+    together = b"\n".join(text.encode() if isinstance(text, str) else text for text in texts)
+    return [variable for variable in env if marker(variable).encode() in together]
 
 
 def secret_variables(addresses: dict[str, str]) -> dict[str, str]:

@@ -9,20 +9,22 @@ import httpx
 import pytest
 
 from deployments.local.watching import missing_packages
+from sluice.runs import PrefectRuns
 from tests import runs
 from tests.conftest import Stack
-from tests.observability.absent import PANELS, RECORDED, SERIES, absent
+from tests.observability.absent import PANELS, SERIES, absent
 from tests.observability.panel_queries import Asked, asked, expanded, selectors
 from tests.observability.watched import Prometheus, watched
 
 QUERIES = asked("prometheus")
+ASKED, TOLD = 120, 30  # predictions and outcomes, twice
 # In place of the variables: all of each, as Grafana puts it.
 ALL = {"job": ".+", "instance": ".+", "env": ".*", "deployment": ".*", "model": ".*"}
 
 
 @pytest.fixture(scope="module")
 def prometheus(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """After a run that completed, one that failed, predictions, mistakes and a path that does not exist."""
+    """After a run that completed, one that failed, predictions with feedback, mistakes, and a look at all of it."""
     folder = tmp_path_factory.mktemp("prometheus")
     with watched(stack, folder) as found:
         broken = folder / "fail"
@@ -33,21 +35,28 @@ def prometheus(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         _until_seen(found, "sluice_flow_last_failure_info")
         time.sleep(3)  # a series has a rate from its second sample on: these requests are another scrape's
         _ask(stack)
-        time.sleep(3)
+        with PrefectRuns(stack.settings.prefect.url) as prefect:
+            monitored = prefect.start("monitor/tiny", {}).id
+        assert runs.wait(stack, monitored).completed
+        _until_seen(found, "sluice_live_quality")
         yield found
 
 
 def _ask(stack: Stack) -> None:
+    """Enough for the flow monitor to say something, in both times that it is called."""
     base = f"http://{stack.settings.serving.host}:{stack.settings.serving.port}"
     with httpx.Client(base_url=base, timeout=60, trust_env=False) as client:
         deadline = time.monotonic() + 60
         while client.get("/models/tiny").is_error:
             assert time.monotonic() < deadline
             time.sleep(0.5)
-        body = {"dataframe_records": [{"x": 1.0}]}
+        asked = [{"dataframe_records": [{"x": number / ASKED}]} for number in range(ASKED)]
         with ThreadPoolExecutor(4) as pool:
-            for answer in pool.map(lambda _: client.post("/invocations?model=tiny", json=body), range(40)):
-                assert answer.is_success, answer.text
+            answers = list(pool.map(lambda body: client.post("/invocations?model=tiny", json=body), asked))
+        assert all(answer.is_success for answer in answers), answers[0].text
+        for number, answer in enumerate(answers[:TOLD]):
+            told = {"prediction_id": answer.json()["prediction_id"], "outcome": 2 * number / ASKED}
+            client.post("/feedback", json=told).raise_for_status()
         client.post("/invocations?model=tiny", json={"dataframe_records": [{"x": "one"}]})
         client.get("/nothing/here")
 
@@ -79,7 +88,7 @@ def test_every_panel_has_data_or_a_reason(prometheus: Prometheus) -> None:
         for one in empty
         if one.panel not in PANELS
         and one.type != "annotation"
-        and not any(absent(each.name) or re.fullmatch(RECORDED, each.name) for each in selectors(one.expression))
+        and not any(absent(each.name) for each in selectors(one.expression))
     ]
     assert unexplained == []
 
@@ -88,11 +97,7 @@ def test_every_series_that_a_panel_names_is_scraped_or_has_a_reason(prometheus: 
     """A metric that was renamed in our code, in Dask's or in Prometheus' exporters is noticed here."""
     seen = prometheus.names()
     named = {each.name: str(one) for one in QUERIES for each in selectors(one.expression)}
-    unknown = {
-        name: panel
-        for name, panel in named.items()
-        if name not in seen and not absent(name) and not re.fullmatch(RECORDED, name)
-    }
+    unknown = {name: panel for name, panel in named.items() if name not in seen and not absent(name)}
     assert unknown == {}
 
 
@@ -108,7 +113,7 @@ def test_series_have_the_labels_that_panels_compare(prometheus: Prometheus) -> N
     """A label that no series has finds nothing, or everything, and nobody notices."""
     for one in QUERIES:
         for each in selectors(one.expression):
-            if absent(each.name) or re.fullmatch(RECORDED, each.name):
+            if absent(each.name):
                 continue
             labels = {label for found in prometheus.value(each.name) for label in found["metric"]}
             compared = {label for label, _, _ in each.matchers} - {"env"}
@@ -120,4 +125,3 @@ def test_a_renamed_metric_is_noticed(prometheus: Prometheus) -> None:
     name = "sluice_prediction_requests_renamed_total"
     assert name not in prometheus.names()
     assert not absent(name)
-    assert not re.fullmatch(RECORDED, name)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.conftest import clean_environment
-from tests.observability.secret_settings import marker, secret_variables
+from tests.observability.secret_settings import leaked, secret_variables
 from tests.receiver import Receiver, receiver
 
 LOGS_EVERYTHING = """
@@ -78,12 +78,6 @@ def environment(home: Path, collector: Receiver) -> dict[str, str]:
         "PREFECT_LOGGING_SETTINGS_PATH": str(Path(__file__).parents[2] / "observability" / "prefect_logging.yaml"),
         "PREFECT_API_URL": "http://127.0.0.1:9/api",
     }
-
-
-def leaked(env: dict[str, str], *texts: str | bytes) -> list[str]:
-    """The variables whose secret is in one of the texts."""
-    together = b"\n".join(text.encode() if isinstance(text, str) else text for text in texts)
-    return [variable for variable in env if marker(variable).encode() in together]
 
 
 def test_no_log_line_and_no_span_has_a_secret(tmp_path: Path, collector: Receiver) -> None:

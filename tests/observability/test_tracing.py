@@ -97,7 +97,10 @@ def test_without_a_collector_the_trace_goes_on() -> None:
     assert len(str(begun[0]["trace_id"])) == 32
 
 
-@pytest.mark.parametrize("how", ["refuses", "hangs", "says 503"])
+AWAY = ["hangs", *(pytest.param(how, marks=pytest.mark.slow) for how in ("refuses", "says 503"))]
+
+
+@pytest.mark.parametrize("how", AWAY)
 def test_collector_that_is_away_holds_up_nothing(how: str, collector: Receiver) -> None:
     """The work takes no longer, the process ends within seconds, and one line says it."""
     url = collector.url

@@ -135,7 +135,7 @@ def fill_pools(service: Running) -> None:
 @pytest.mark.parametrize(
     ("each", "routes", "wires", "least"),
     [
-        pytest.param(0, 600, 150, 900, id="some"),
+        pytest.param(0, 600, 150, 900, id="some", marks=pytest.mark.slow),
         pytest.param(15, 3700, 600, 5000, id="many", marks=[pytest.mark.slow, pytest.mark.rare]),
     ],
 )

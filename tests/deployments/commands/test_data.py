@@ -45,6 +45,7 @@ def test_versions_are_listed_with_where_they_came_from(home: Path) -> None:
     assert "source file-1" in data(home, "list", "movies").stdout
 
 
+@pytest.mark.slow
 def test_two_versions_are_compared_by_key(home: Path) -> None:
     """What one can ask before training on the newer one."""
     found = json.loads(data(home, "diff", "movies", "0", "--json").stdout)

@@ -123,6 +123,7 @@ def test_supervisord_runs_and_ends_services(
         os.waitpid(pid, os.WNOHANG)
 
 
+@pytest.mark.slow
 def test_a_log_cannot_fill_the_disk(tmp_path: Path) -> None:
     """A service that never stops talking keeps some 40 MB of what it said last, the rest is dropped."""
     supervisor = Supervisor(tmp_path, root=tmp_path)

@@ -13,6 +13,7 @@ from loguru import logger
 from pydantic import BaseModel
 
 from sluice.holdout import is_holdout
+from tiny.blurting import blurt
 from tiny.busy import be_busy, fail_some_times
 
 KEY = ("id",)
@@ -26,6 +27,7 @@ class Params(BaseModel, extra="forbid"):
     partitions: int = 1
     offset: int = 0  # of the ids, so that a test has rows of its own
     fail_while: str = ""  # a file: while it exists, train fails
+    blurt: str = ""  # train logs the values of environment variables that begin so, and fails saying them
     sleep_while: str = ""  # a file: while it exists, train goes on sleeping
     kill_worker_once: str = ""  # a file: when it exists, train removes it and kills the worker that it runs on
     busy: str = ""  # how ingest is busy, while the file exists
@@ -81,6 +83,7 @@ def search(train: Any, params: Params, compute: Any) -> Params:
 def train(train: Any, params: Params, compute: Any) -> Any:
     from sklearn.linear_model import LinearRegression
 
+    blurt(params.blurt)
     if params.fail_while and Path(params.fail_while).exists():
         raise RuntimeError("train was told to fail")
     marker = Path(params.kill_worker_once)
