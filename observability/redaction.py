@@ -40,7 +40,7 @@ class Redactor:
             if not isinstance(one, BaseExceptionGroup):  # whose second is the others
                 one.args = tuple(map(self._part, one.args))
             vars(one).update({name: self._part(item) for name, item in vars(one).items() if name != "__notes__"})
-            if isinstance(one, OSError):
+            if isinstance(one, OSError) and one.strerror is not None:  # once it is set, it is what the text is made of
                 one.strerror, one.filename = self._part(one.strerror), self._part(one.filename)
             if notes := getattr(one, "__notes__", None):
                 one.__notes__ = [self.text(note) for note in notes]

@@ -14,12 +14,12 @@ def links(settings: Settings) -> dict[str, str]:
     serving = settings.serving
     found = {
         "prefect": settings.prefect.pages,
-        "mlflow": settings.mlflow.ui or without_credentials(settings.mlflow.uri),
+        "mlflow": settings.mlflow.ui or settings.mlflow.uri,
         "console": serving.ui or f"http://{serving.host}:{serving.port}",
         "grafana": settings.observe.grafana_url,
         "runbooks": settings.observe.runbooks_url,
     }
-    return {name: found[name].rstrip("/") for name in NAMES}
+    return {name: without_credentials(found[name]).rstrip("/") for name in NAMES}
 
 
 def tell_links(found: Mapping[str, str], registry: CollectorRegistry) -> None:

@@ -50,10 +50,12 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_same_error_without_the_secret(error: Exception) -> None:
     """Of every kind, also once it has travelled as a pickle; those it came from are clean as well."""
     error.add_note(f"while asking {SECRET}")
+    wanted = REDACTOR.text(str(error))
     error.__cause__ = OSError(SECRET)
     with pytest.raises(type(error)) as caught, redacted():
         raise error
     assert caught.value is error
+    assert str(error) == wanted
     for one in (error, error.__cause__, pickle.loads(pickle.dumps(error))):
         assert "hunter22" not in f"{one} {one!r} {one.args} {getattr(one, '__notes__', '')} {vars(one)}"  # type: ignore[union-attr]
     assert MASK in repr(error.__cause__)
