@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from deployments.local.watching import missing_packages
+from serving.predictions import ID_HEADER
 from sluice.runs import PrefectRuns
 from tests import runs
 from tests.conftest import Stack
@@ -55,7 +56,7 @@ def _ask(stack: Stack) -> None:
             answers = list(pool.map(lambda body: client.post("/invocations?model=tiny", json=body), asked))
         assert all(answer.is_success for answer in answers), answers[0].text
         for number, answer in enumerate(answers[:TOLD]):
-            told = {"prediction_id": answer.json()["prediction_id"], "outcome": 2 * number / ASKED}
+            told = {"prediction_id": answer.headers[ID_HEADER], "outcome": 2 * number / ASKED}
             client.post("/feedback", json=told).raise_for_status()
         client.post("/invocations?model=tiny", json={"dataframe_records": [{"x": "one"}]})
         client.get("/nothing/here")
