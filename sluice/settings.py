@@ -231,7 +231,7 @@ class RetentionSettings(_Group):
 class ExporterSettings(_Group):
     host: str = Field("127.0.0.1", description="address that the exporter's metrics page listens on")
     port: int = Field(9200, description="port of that page")
-    seconds: float = Field(2, gt=0, description="between two looks for runs and tasks: to copy, and to count")
+    seconds: float = Field(5, gt=0, description="between two looks for runs and tasks: to copy, and to count")
     slow_seconds: float = Field(
         30, gt=0, description="between two looks at models, features and what the flow monitor found"
     )

@@ -71,6 +71,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             "SLUICE_OBSERVE__GRAFANA_URL": "http://grafana.example.org",
             "SLUICE_OBSERVE__RUNBOOKS_URL": "https://runbooks.example.org",
             "SLUICE_SERVING__LIMITS__SECONDS": str(LIMIT_SECONDS),
+            "SLUICE_EXPORTER__SECONDS": "2",
             "SLUICE_EXPORTER__SLOW_SECONDS": "2",
         }
         (root / INSTALLED).mkdir()

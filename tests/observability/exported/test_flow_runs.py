@@ -230,7 +230,7 @@ def test_what_went_before_is_told_and_not_counted(tmp_path: Path) -> None:
 
 
 def test_a_look_that_finds_nothing_writes_nothing(world: World) -> None:
-    """Every two seconds it looks; the cursor is worth a write every half a minute."""
+    """It looks every few seconds; the cursor is worth a write every half a minute."""
     written = []
     update = world.documents.update
     world.documents.update = lambda *given: written.append(given) or update(*given)  # type: ignore[func-returns-value, method-assign]
