@@ -91,7 +91,7 @@ def build_app(settings: Settings, registry: ModelRegistry, open_store: Callable[
 
     def loaded(served: ServedModel) -> None:
         share = served.policy.log_sample * settings.prediction_log.sample
-        log.set_policy(served.name, share, frozenset(served.policy.log_redact))
+        log.set_policy(served.name, served.version.version, share, frozenset(served.policy.log_redact))
         compiler.loaded(served)
 
     configured = tuple(dict.fromkeys((*serving.models, *serving.required)))

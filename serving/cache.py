@@ -89,8 +89,8 @@ class ModelCache:
         self._clock = 0
 
     def names(self) -> list[str]:
-        """Names the registry has a champion for, loaded or refused."""
-        return sorted(key.name for key in self._slots if key.is_champion)
+        """Names the registry has a champion for, loaded or refused. For any thread."""
+        return sorted(key.name for key in list(self._slots) if key.is_champion)  # a copy: loads add to it meanwhile
 
     def followed(self) -> list[ModelKey]:
         """Keys whose alias may come to mean another version."""
