@@ -78,6 +78,10 @@ class Scorer:
         """
         return self._predictor.predict(served, data, params)
 
+    def timed(self, served: ServedModel, ask: Callable[[], R]) -> R:
+        """Ask one of our own recommenders; see `Predictor.timed`."""
+        return self._predictor.timed(served, ask)
+
     async def bounded(self, work: Callable[[], R]) -> R:
         """Run it in a thread, no longer than a request may take."""
         return await self._predictor.bounded(work, self._seconds)
