@@ -125,7 +125,7 @@ class Scorer:
         return matrix
 
     async def _in_thread(self, served: ServedModel, call: Call, started: float, read: Callable[[], Asked]) -> Scored:
-        def work() -> tuple[Any, Any, bool]:
+        def work() -> tuple[tuple[str, ...], Any, bytes, bool]:
             asked = read()
             matrix = self._matrix(served, asked)
             data = served.rows.frame(matrix) if matrix is not None and served.rows else None
@@ -137,7 +137,7 @@ class Scorer:
                 self.check_rows(rows_in(data))
             try:
                 predictions = invocations.encode(self._predictor.predict(served, data, asked.params))
-                return data, predictions, asked.form == invocations.PLAIN
+                return *logged(data), predictions, asked.form == invocations.PLAIN
             except ModelRaisedError as raised:
                 if not raised.blames_input:
                     self.note_failure(served, raised.cause)
@@ -146,8 +146,7 @@ class Scorer:
                 self.note_failure(served, error)
                 raise invocations.refusal(asked, error) from None
 
-        data, predictions, plain = await self.bounded(work)
-        columns, rows = logged(data)
+        columns, rows, predictions, plain = await self.bounded(work)
         return Scored(self.record(served, call, started, columns, rows, predictions), predictions, plain)
 
     def _done(
