@@ -26,6 +26,7 @@ from serving.feedback import Feedback
 from serving.handlers import Handlers
 from serving.inference import Inference
 from serving.journal import ServingJournal, instance_name
+from serving.limits import SMALL_BYTES
 from serving.metrics import ServingMetrics
 from serving.operate import operate_routers
 from serving.operations import Operations
@@ -91,7 +92,7 @@ def build_app(settings: Settings, registry: ModelRegistry, open_store: Callable[
 
     def loaded(served: ServedModel) -> None:
         share = served.policy.log_sample * settings.prediction_log.sample
-        log.set_policy(served.name, share, frozenset(served.policy.log_redact))
+        log.set_policy(served.name, served.version.version, share, frozenset(served.policy.log_redact))
         compiler.loaded(served)
 
     configured = tuple(dict.fromkeys((*serving.models, *serving.required)))
@@ -124,7 +125,7 @@ def build_app(settings: Settings, registry: ModelRegistry, open_store: Callable[
     worker_metrics = WorkerMetrics(collectors, home / "metrics", serving.workers)
     limits = serving.limits
     scorer = Scorer(Predictor(predicting, metrics), log, limits.rows, limits.seconds)
-    predictions = Predictions(handlers, scorer, limits.body_bytes)
+    predictions = Predictions(handlers, scorer, min(limits.body_bytes, SMALL_BYTES))
     feedback = Feedback(open_store, log, cache.names, settings.prediction_log, collectors)
     inference = Inference(handlers, scorer)
     operations = Operations(settings, registry, open_store, handlers.take_up)

@@ -24,7 +24,7 @@ MISSING_SECONDS = 2.0
 MISSING_NAMES = 1000
 
 R = TypeVar("R")
-Swapped = Callable[[ServedModel | None, ServedModel], None]
+Swapped = Callable[[str, ServedModel | None], None]
 
 
 @dataclass
@@ -50,7 +50,7 @@ class ModelCache:
         load: reads a version; blocks.
         before_swap: makes a version that is to take another's place (previous, new) as quick as it; must not raise.
         on_load: told each version that was loaded; must not block.
-        on_swap: told (previous or None, new) after each swap of a champion; must not block.
+        on_swap: told (name, the new one) after each swap of a champion, None when it was let go; must not block.
         remembered: what was served last, for when the registry is down.
         budget: bytes that models may take; beyond it those not asked for the longest go. 0: no bound.
         kept: names whose champions are never let go.
@@ -89,8 +89,8 @@ class ModelCache:
         self._clock = 0
 
     def names(self) -> list[str]:
-        """Names the registry has a champion for, loaded or refused."""
-        return sorted(key.name for key in self._slots if key.is_champion)
+        """Names the registry has a champion for, loaded or refused. For any thread."""
+        return sorted(key.name for key in list(self._slots) if key.is_champion)  # a copy: loads add to it meanwhile
 
     def followed(self) -> list[ModelKey]:
         """Keys whose alias may come to mean another version."""
@@ -127,13 +127,13 @@ class ModelCache:
         served = self.asked(key)
         if served is not None:
             return served
-        self._raise_known_failure(key)
         if (slot := self._slots.get(key)) is not None:
-            slot.evicted = False
+            slot.evicted = False  # before all else: one that was refused is followed again, and so tried again
+        self._raise_known_failure(key)
         try:
             await asyncio.wait_for(self.refresh(key), self._patience)
         except TimeoutError:
-            raise ModelLoadingError(name=str(key), seconds=self._patience) from None
+            raise ModelLoadingError(name=key.name, seconds=self._patience) from None
         served = self.asked(key)
         if served is None:
             self._raise_known_failure(key)
@@ -193,7 +193,9 @@ class ModelCache:
 
     def _raise_known_failure(self, key: ModelKey) -> None:
         slot = self._slots.get(key)
-        if slot and slot.refusal and not slot.current:
+        # Nobody follows a number: who asks for it when it is due tries it again.
+        again = key.version is not None and slot is not None and slot.refusal is not None and slot.refusal.due
+        if slot and slot.refusal and not slot.current and not again:
             # Made anew each time: one instance raised for ever would collect every traceback.
             raise ModelLoadFailedError(name=key.name, version=slot.refusal.version, problem=slot.refusal.problem)
         if slot is None and self._missing.get(key, 0.0) > monotonic():
@@ -308,27 +310,34 @@ class ModelCache:
             times.warm if times else 0,
             served.how,
         )
-        self._on_swap(previous, served)
+        self._on_swap(served.name, served)
 
     def _unloaded(self, served: ServedModel) -> None:
         if all(slot.current is not served for slot in self._slots.values()):
             self._metrics.unloaded(served)
 
     def _make_room(self, newest: ModelKey) -> None:
-        """Let go what was not asked for the longest, until the rest fits."""
+        """Let go what was not asked for the longest, until the rest fits.
+
+        Not what stands in for a version that was refused, or that the registry has no more: nothing would replace it.
+        """
         while self._budget and self._taken() > self._budget:
             idle = [
                 (slot.used, key)
                 for key, slot in self._slots.items()
-                if slot.current and key != newest and not (key.is_champion and key.name in self._kept)
+                if slot.current and not slot.refusal and not slot.orphaned
+                if key != newest and not (key.is_champion and key.name in self._kept)
             ]
             if not idle:
                 logger.warning("Models take {} of {} bytes, and none can be let go.", self._taken(), self._budget)
                 return
-            slot = self._slots[min(idle)[1]]
+            _, key = min(idle)
+            slot = self._slots[key]
             let_go, slot.current, slot.evicted = slot.current, None, True
             assert let_go is not None
             self._unloaded(let_go)
+            if key.is_champion:
+                self._on_swap(key.name, None)
             logger.info("Let go of {} {} to make room.", let_go.name, let_go.version.version)
 
     def _taken(self) -> int:

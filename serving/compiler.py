@@ -14,6 +14,7 @@ from serving.engine import choose
 from serving.served import ServedModel
 from serving.typed import TypedModel
 from sluice.compiled import FLAVOURS, FOLDER, load_compiled
+from sluice.compiled.__main__ import NOT_COMPILED
 
 SECONDS = 600.0
 # A new champion waits so long for its compiled form where the old one has one.
@@ -79,7 +80,8 @@ class Compiler:
                 if code == 0:
                     return await self._take(served)
                 bound.info("{} {} stays as it is: {}", served.name, served.version.version, said or f"exit code {code}")
-                (served.folder / REFUSED).write_text(said)
+                if code == NOT_COMPILED:  # else it was killed, and may go well another time
+                    (served.folder / REFUSED).write_text(said)
             except TimeoutError:
                 bound.info("{} {} is not compiled after {:g} s.", served.name, served.version.version, SECONDS)
             except Exception as error:
@@ -89,8 +91,15 @@ class Compiler:
     async def _run(self, served: ServedModel) -> tuple[int, str]:
         # Not by the event loop: uvloop forks, with all that libraries hang on that, and JAX' threads may deadlock then.
         command = [sys.executable, "-m", "sluice.compiled", str(served.folder), str(NICE)]
+        # A session of its own: what is typed at a terminal is for the service, which ends it in order.
         process = await asyncio.to_thread(
-            subprocess.Popen, command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace"
+            subprocess.Popen,
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
+            start_new_session=True,
         )
         try:
             async with asyncio.timeout(SECONDS):

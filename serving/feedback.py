@@ -38,6 +38,10 @@ JOINED_AT_ONCE = 200
 # Clocks of servers differ; an id from later than this is nobody's.
 MOST_AHEAD_SECONDS = 300.0
 THREADS = 2
+# Requests that wait keep their places, and predictions need those: beyond these bounds the spool takes it.
+STORE_SECONDS = 1.0
+AWAY_SECONDS = 5.0
+MOST_UNDER_WAY = 64
 
 State = Literal["joined", "waiting", "known", "replaced", "sampled_out"]
 EXPIRED = "expired"
@@ -90,6 +94,9 @@ class Feedback:
         self._store: DocumentStore | None = None
         self._opening = threading.Lock()
         self._executor = ThreadPoolExecutor(THREADS, "feedback")
+        self._spooling = ThreadPoolExecutor(1, "feedback spool")
+        self._under_way = 0
+        self._away_until = 0.0
         self._closing = threading.Event()
         self._trouble = Trouble("Feedback cannot be joined", "It waits.")
         self._taken = Counter("sluice_feedback_total", "Feedback by what became of it.", ("state",), registry=registry)
@@ -102,7 +109,8 @@ class Feedback:
 
     def close(self) -> None:
         self._closing.set()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        for executor in (self._executor, self._spooling):
+            executor.shutdown(wait=False, cancel_futures=True)
         if self._thread.ident is not None:
             self._thread.join(3)
         if self._store is not None:
@@ -117,21 +125,30 @@ class Feedback:
             SpoolFullError, ServiceUnavailableError: neither the document store nor the disk can keep it now.
         """
         told = _read(body, caller)
-        answer = await asyncio.get_running_loop().run_in_executor(self._executor, self._take, told)
-        self._taken.labels(answer.state).inc()
-        return answer
-
-    def _take(self, told: Told) -> FeedbackAnswer:
         age = time.time() - made_at(told.prediction_id)
         if age < -MOST_AHEAD_SECONDS:
             raise PredictionNotFoundError(prediction_id=told.prediction_id, hint="Its time is in the future.")
-        try:
-            state = self._placed(self._opened(), told, age)
-        except (ServiceUnavailableError, ServiceRefusedError):
-            state = self._spooled(told)
+        state = await self._soon(told, age) or await self._spooled(told)
+        self._taken.labels(state).inc()
         return FeedbackAnswer(prediction_id=told.prediction_id, row=told.row or 0, state=state)
 
-    def _placed(self, store: DocumentStore, told: Told, age: float) -> State:
+    async def _soon(self, told: Told, age: float) -> State | None:
+        """What the store says of it; None where it is away, or too slow for somebody who waits."""
+        if self._under_way >= MOST_UNDER_WAY or time.monotonic() < self._away_until:
+            return None
+        self._under_way += 1
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                return await asyncio.get_running_loop().run_in_executor(self._executor, self._placed, told, age)
+        except (ServiceUnavailableError, ServiceRefusedError, TimeoutError):
+            # One that has begun goes on in its thread; told twice, it counts once.
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            return None
+        finally:
+            self._under_way -= 1
+
+    def _placed(self, told: Told, age: float) -> State:
+        store = self._opened()
         prediction = find(store, told, self._models())
         if prediction is not None:
             return join(store, told, prediction)
@@ -150,10 +167,11 @@ class Feedback:
             return "known"
         return "waiting"
 
-    def _spooled(self, told: Told) -> Literal["waiting"]:
-        """The store is away: the local spool brings it there. An acknowledged outcome survives a kill."""
+    async def _spooled(self, told: Told) -> Literal["waiting"]:
+        """The local spool brings it to the store. An acknowledged outcome survives a kill."""
+        document = document_json.encode(told.document)
         try:
-            self._log.keep(WAITING, document_json.encode(told.document))
+            await asyncio.get_running_loop().run_in_executor(self._spooling, self._log.keep, WAITING, document)
         except OSError as error:
             address = "the document store and the local spool"
             raise ServiceUnavailableError(service="Feedback", address=address, hint=f"{error}.") from None
@@ -179,7 +197,17 @@ class Feedback:
         """Look once for the predictions of those that waited longest since the last look; whether to go on at once."""
         store = self._opened()
         waiting = store.find(WAITING, sort=[("tried_at", 1)], limit=JOINED_AT_ONCE)
-        settled = sum(self._settled(store, document["id"], Told.of(document)) for document in waiting)
+        settled, failed = 0, None
+        for document in waiting:
+            try:
+                settled += self._settled(store, document["id"], Told.of(document))
+            except (ServiceUnavailableError, ServiceRefusedError):
+                raise
+            except Exception as error:  # with this one: it goes behind the others, which need not wait for it
+                failed = error
+                store.update(WAITING, {"id": document["id"]}, {"tried_at": now()})
+        if failed is not None:
+            raise failed
         return settled == JOINED_AT_ONCE
 
     def _settled(self, store: DocumentStore, id: str, told: Told) -> bool:
@@ -211,15 +239,7 @@ def _read(body: Any, caller: str) -> Told:
         happened_at = read.at and read.at.astimezone(UTC)
     except OverflowError:  # its zone takes it out of the years 1 to 9999, which stores have
         raise InputInvalidError(field="at", problem="is no time that can be kept.") from None
-    try:
-        size = len(orjson.dumps(read.outcome))
-        bson.encode({"outcome": read.outcome})  # has integers of 64 bits only, and no key with a NUL
-    except (TypeError, OverflowError, BSONError) as error:
-        raise InputInvalidError(field="outcome", problem=f"it cannot be kept as JSON: {error}.") from None
-    if size > LARGEST_OUTCOME:
-        raise InputInvalidError(
-            field="outcome", problem=f"it has {size} bytes of JSON; {LARGEST_OUTCOME} are the most."
-        )
+    _check_outcome(read.outcome)
     return Told(
         prediction_id=read.prediction_id,
         row=read.row,
@@ -229,3 +249,16 @@ def _read(body: Any, caller: str) -> Told:
         happened_at=happened_at,
         caller=caller,
     )
+
+
+def _check_outcome(outcome: Any) -> None:
+    try:
+        size = len(orjson.dumps(outcome))
+        if size <= LARGEST_OUTCOME:
+            bson.encode({"outcome": outcome})  # has integers of 64 bits only, and no key with a NUL
+    except (TypeError, OverflowError, BSONError) as error:
+        raise InputInvalidError(field="outcome", problem=f"it cannot be kept as JSON: {error}.") from None
+    if size > LARGEST_OUTCOME:
+        raise InputInvalidError(
+            field="outcome", problem=f"it has {size} bytes of JSON; {LARGEST_OUTCOME} are the most."
+        )

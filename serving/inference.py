@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -14,7 +14,7 @@ from serving.model_key import ModelKey
 from serving.open_inference import metadata
 from serving.open_inference.model_input import InputReader
 from serving.open_inference.request import InferRequest, decode, header_length
-from serving.open_inference.response import ResponseWriter
+from serving.open_inference.response import Headers, ResponseWriter
 from serving.predictions import ID_HEADER
 from serving.predictor import ModelRaisedError
 from serving.scorer import QUICK_BYTES, Scorer, logged, rows_in
@@ -29,6 +29,16 @@ _LENGTH = b"inference-header-content-length"
 class _Codec:
     reader: InputReader
     writer: ResponseWriter
+
+
+class _Encoded(NamedTuple):
+    """An answer, and what the log is to have of it."""
+
+    headers: Headers
+    body: bytes
+    columns: tuple[str, ...]
+    rows: Any
+    predictions: bytes
 
 
 class Inference:
@@ -59,9 +69,9 @@ class Inference:
                 except ModelRaisedError:  # whose fault it is shows when MLflow looks at the input first
                     pass
                 else:
-                    return self._answer(served, call, started, request, data, output)
-        data, output, asked = await self._scorer.bounded(lambda: self._slowly(served, codec, call, length, request))
-        return self._answer(served, call, started, asked, data, output)
+                    return self._answer(served, call, started, self._encoded(served, codec, request, data, output))
+        made = await self._scorer.bounded(lambda: self._slowly(served, codec, call, length, request))
+        return self._answer(served, call, started, made)
 
     async def ready(self, call: Call, name: str, version: str | None = None) -> Answer:
         """Whether the model answers; it is loaded for that."""
@@ -99,25 +109,24 @@ class Inference:
 
     def _slowly(
         self, served: ServedModel, codec: _Codec, call: Call, length: int | None, request: InferRequest | None
-    ) -> tuple[Any, Any, InferRequest]:
+    ) -> _Encoded:
         asked = request or decode(call.body, length)
         data = codec.reader.read(asked)
         self._scorer.check_rows(rows_in(data))
         if isinstance(data, np.ndarray) and served.rows is not None:
             data = served.rows.frame(data)
         try:
-            return data, self._scorer.predict(served, data, asked.params or None), asked
+            output = self._scorer.predict(served, data, asked.params or None)
         except ModelRaisedError as raised:
             if not raised.blames_input:
                 self._scorer.note_failure(served, raised.cause)
             # As in the scoring protocol: what a model raises on is the input's fault.
             raise PayloadInvalidError(field="inputs", problem=summary(raised.cause)) from None
+        return self._encoded(served, codec, asked, data, output)
 
-    def _answer(
-        self, served: ServedModel, call: Call, started: float, request: InferRequest, data: Any, output: Any
-    ) -> Answer:
+    def _encoded(self, served: ServedModel, codec: _Codec, request: InferRequest, data: Any, output: Any) -> _Encoded:
         try:
-            headers, body = self._codec(served).writer.write(request, output)
+            headers, body = codec.writer.write(request, output)
             predictions = invocations.encode(output)
         except (TypeError, ValueError, RecursionError) as error:
             self._scorer.note_failure(served, error)
@@ -125,5 +134,8 @@ class Inference:
             raise PredictionFailedError(name=served.name, version=served.version.version, problem=problem) from error
         quick = isinstance(data, np.ndarray) and served.rows is not None
         columns, rows = (served.rows.names, data) if quick and served.rows else logged(data)
-        made = self._scorer.record(served, call, started, columns, rows, predictions)
-        return Answer(200, body, (*headers, (_ID, made.encode()), *served.headers))
+        return _Encoded(headers, body, columns, rows, predictions)
+
+    def _answer(self, served: ServedModel, call: Call, started: float, made: _Encoded) -> Answer:
+        id = self._scorer.record(served, call, started, made.columns, made.rows, made.predictions)
+        return Answer(200, made.body, (*made.headers, (_ID, id.encode()), *served.headers))

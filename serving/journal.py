@@ -53,17 +53,15 @@ class ServingJournal:
     def start(self) -> None:
         self._thread.start()
 
-    def swapped(self, previous: ServedModel | None, served: ServedModel) -> None:
-        if previous is not None:
-            self._end(previous.name, served.since)
-        key = {
-            "model": served.name,
-            "version": served.version.version,
-            "instance": self._instance,
-            "since": served.since,
-        }
-        self._current[served.name] = key
-        self._put(_Entry(key, None))
+    def swapped(self, name: str, served: ServedModel | None) -> None:
+        """Another version answers from now on, or none any more."""
+        at = now()
+        self._end(name, at)
+        if served is not None:
+            # Not since it was loaded, which it may have been long before under its number or another alias.
+            key = {"model": name, "version": served.version.version, "instance": self._instance, "since": at}
+            self._current[name] = key
+            self._put(_Entry(key, None))
 
     def close(self) -> None:
         """End every serving that is open, and wait shortly for the store to take it."""

@@ -13,6 +13,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 # Callers that are remembered. One that is forgotten gets its burst anew.
 CALLERS = 10_000
 RETRY_SECONDS = 1
+# Of bodies that are read as JSON on the event loop, which has nothing else to do meanwhile: some milliseconds of it.
+SMALL_BYTES = 1 << 20
 
 
 class RateLimiter:

@@ -67,6 +67,7 @@ class ServingMetrics:
             (*VERSION, "code"),
             registry=registry,
         )
+        self._names: set[str] = set()
         self._of: dict[tuple[str, str], VersionMetrics] = {}
         self._loaded = Gauge("sluice_model_loaded_info", "1 for the version that answers.", VERSION, registry=registry)
         self._refused = Gauge(
@@ -96,6 +97,7 @@ class ServingMetrics:
 
     def known(self, model: str) -> None:
         """Make the model's counters exist at zero: `increase()` does not see a first sample."""
+        self._names.add(model)
         self._load_failures.labels(model)
         for code in CODES:
             self._requests.labels(model, "", code)
@@ -119,8 +121,9 @@ class ServingMetrics:
             self.of(served).requests[_CLASSES[status // 100]].inc()
 
     def unanswered(self, model: str, status: int) -> None:
-        """Count a request for a model that there is, and of which no version could be loaded."""
-        self._requests.labels(model, "", _CLASSES[status // 100]).inc()
+        """Count a request for a model of which no version could be loaded, if there is such a model."""
+        if model in self._names:  # else it is what a client typed, and the registry did not answer
+            self._requests.labels(model, "", _CLASSES[status // 100]).inc()
 
     def loaded(self, served: ServedModel, times: LoadTimes | None) -> None:
         """``times`` is None when the version answered under another name already."""

@@ -71,7 +71,7 @@ class PredictionLog:
         self.new_id = id_maker()
         self._flush_seconds = settings.flush_seconds
         self._waiting: deque[Prediction] = deque()
-        self._policies: dict[str, _Policy] = {}
+        self._policies: dict[tuple[str, str], _Policy] = {}
         self._overflown = 0
         self._lines = Lines()
         self._buffer: list[bytes] = []
@@ -101,8 +101,8 @@ class PredictionLog:
         self._shipper = Shipper(self._spool, open_store, self._written, self._lost.labels("refused"))
         self._writer = threading.Thread(target=self._write, name="prediction log", daemon=True)
 
-    def set_policy(self, model: str, sample: float = 1.0, redact: frozenset[str] = frozenset()) -> None:
-        """What is kept of a model's predictions from now on. Call it once for each model, when it is loaded.
+    def set_policy(self, model: str, version: str, sample: float = 1.0, redact: frozenset[str] = frozenset()) -> None:
+        """What is kept of a version's predictions from now on. Call it once for each, when it is loaded.
 
         Args:
             sample: the share of predictions that is kept, from 0 to 1.
@@ -110,17 +110,17 @@ class PredictionLog:
         """
         self._written.labels(model)
         self._sampled_out.labels(model)
-        known = self._policies.get(model)
+        known = self._policies.get((model, version))
         if known is None or (known.sample, known.redacted) != (sample, redact):
-            self._policies[model] = _Policy(sample, redact, known.left_out if known else 0)
+            self._policies[model, version] = _Policy(sample, redact, known.left_out if known else 0)
 
     def keeps(self, model: str, prediction_id: str) -> bool:
-        """Whether a prediction with this id is in the model's sample."""
-        policy = self._policies.get(model)
-        return policy is None or policy.keeps(prediction_id)
+        """Whether a prediction with this id is in the sample of the model, whichever version it may be of."""
+        found = [policy for (name, _), policy in list(self._policies.items()) if name == model]
+        return not found or any(policy.keeps(prediction_id) for policy in found)
 
     def record(self, prediction: Prediction) -> None:
-        policy = self._policies.get(prediction.model)
+        policy = self._policies.get((prediction.model, prediction.version))
         if policy is not None and policy.sample < 1 and not policy.keeps(prediction.id):
             policy.left_out += 1
         elif len(self._waiting) < MOST_WAITING:
@@ -170,7 +170,7 @@ class PredictionLog:
         for _ in range(0, len(self._waiting), AT_ONCE):
             for _ in range(min(AT_ONCE, len(self._waiting))):
                 prediction = self._waiting.popleft()
-                policy = self._policies.get(prediction.model)
+                policy = self._policies.get((prediction.model, prediction.version))
                 try:
                     self._buffer += self._lines.of(prediction, policy.redacted if policy else frozenset())
                 except Exception:
@@ -197,7 +197,7 @@ class PredictionLog:
             self._memory_trouble.goes_on(f"{MOST_WAITING} wait in memory.")
         elif not self._waiting:
             self._memory_trouble.is_over()
-        for model, policy in list(self._policies.items()):
+        for (model, _), policy in list(self._policies.items()):
             if policy.left_out:
                 left_out, policy.left_out = policy.left_out, 0
                 self._sampled_out.labels(model).inc(left_out)

@@ -75,7 +75,7 @@ class Predictions:
         quick = served.recommender
         try:
             if quick is not None:
-                known, items = recommendations.quick(quick, user, asked)
+                known, items = self._scorer.timed(served, partial(recommendations.quick, quick, user, asked))
             else:
                 work = partial(self._recommend_in_thread, served, user, asked)
                 known, items = await self._scorer.bounded(work)
@@ -102,7 +102,8 @@ class Predictions:
         started = perf_counter()
         served = call.served = await self._recommender(call.params)
         liked = liked_items.read(call.body)
-        known, unknown, items = liked_items.recommend(liked_items.recommender_of(served), liked)
+        model = liked_items.recommender_of(served)
+        known, unknown, items = self._scorer.timed(served, partial(liked_items.recommend, model, liked))
         if not known:
             self._scorer.fell_back(served)
         found = orjson.dumps(items)

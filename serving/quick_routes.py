@@ -15,10 +15,11 @@ Handler = Callable[..., Awaitable[Answer]]
 
 @dataclass(frozen=True)
 class QuickRoute:
-    """``path_format`` is the template, as the metrics name it."""
+    """``path_format`` is the template, as the metrics name it; ``small`` are those whose bodies have no many rows."""
 
     path_format: str
     handler: Handler
+    small: bool = False
 
 
 class Found(NamedTuple):
@@ -36,8 +37,8 @@ class QuickRoutes:
         self._fixed: dict[tuple[str, str], QuickRoute] = {}
         self._templates: dict[tuple[str, str, int], list[tuple[tuple[str | None, ...], QuickRoute]]] = {}
 
-    def add(self, method: str, path_format: str, handler: Handler) -> None:
-        route = QuickRoute(path_format, handler)
+    def add(self, method: str, path_format: str, handler: Handler, small: bool = False) -> None:
+        route = QuickRoute(path_format, handler, small)
         if "{" not in path_format:
             self._fixed[method, path_format] = route
             return

@@ -1,5 +1,6 @@
 """The service on FastAPI: paths, parameters, documentation. What it does is in `serving.handlers` and beside it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Annotated, Any
@@ -88,7 +89,7 @@ def quick_routes(predictions: Predictions, inference: Inference) -> QuickRoutes:
     table = QuickRoutes()
     table.add("POST", "/invocations", predictions.invocations)
     table.add("POST", "/models/{name}/predict", predictions.predict)
-    table.add("POST", "/recommendations", predictions.recommend_from)
+    table.add("POST", "/recommendations", predictions.recommend_from, small=True)
     table.add("GET", "/recommendations/items", predictions.items)
     table.add("GET", "/recommendations/{user_id}", predictions.recommend)
     table.add("POST", "/v2/models/{name}/infer", inference.infer)
@@ -316,5 +317,5 @@ def _add_operations(router: APIRouter, handlers: Handlers, metrics: WorkerMetric
     @router.get("/metrics", tags=["operations"], response_class=Response)
     async def scraped(request: Request) -> Response:
         """Prometheus metrics of the service."""
-        body, content_type = metrics.exposition(request.headers.get("accept", ""))
+        body, content_type = await asyncio.to_thread(metrics.exposition, request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type})

@@ -78,6 +78,10 @@ class Scorer:
         """
         return self._predictor.predict(served, data, params)
 
+    def timed(self, served: ServedModel, ask: Callable[[], R]) -> R:
+        """Ask one of our own recommenders; see `Predictor.timed`."""
+        return self._predictor.timed(served, ask)
+
     async def bounded(self, work: Callable[[], R]) -> R:
         """Run it in a thread, no longer than a request may take."""
         return await self._predictor.bounded(work, self._seconds)
@@ -121,7 +125,7 @@ class Scorer:
         return matrix
 
     async def _in_thread(self, served: ServedModel, call: Call, started: float, read: Callable[[], Asked]) -> Scored:
-        def work() -> tuple[Any, Any, bool]:
+        def work() -> tuple[tuple[str, ...], Any, bytes, bool]:
             asked = read()
             matrix = self._matrix(served, asked)
             data = served.rows.frame(matrix) if matrix is not None and served.rows else None
@@ -133,7 +137,7 @@ class Scorer:
                 self.check_rows(rows_in(data))
             try:
                 predictions = invocations.encode(self._predictor.predict(served, data, asked.params))
-                return data, predictions, asked.form == invocations.PLAIN
+                return *logged(data), predictions, asked.form == invocations.PLAIN
             except ModelRaisedError as raised:
                 if not raised.blames_input:
                     self.note_failure(served, raised.cause)
@@ -142,8 +146,7 @@ class Scorer:
                 self.note_failure(served, error)
                 raise invocations.refusal(asked, error) from None
 
-        data, predictions, plain = await self.bounded(work)
-        columns, rows = logged(data)
+        columns, rows, predictions, plain = await self.bounded(work)
         return Scored(self.record(served, call, started, columns, rows, predictions), predictions, plain)
 
     def _done(

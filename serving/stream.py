@@ -30,18 +30,21 @@ class LineStream:
 
         What has come is answered before more is read, so whoever waits for an answer gets it.
         """
-        rest = b""
+        rest = bytearray()
         try:
             async for chunk in chunks:
-                *lines, rest = (rest + chunk).split(b"\n")
-                async for answer in self._all(lines):
-                    yield answer
+                first, *others = chunk.split(b"\n")
+                rest += first
+                if others:
+                    lines, rest = [bytes(rest), *others[:-1]], bytearray(others[-1])
+                    async for answer in self._all(lines):
+                        yield answer
                 if len(rest) > self._longest:
                     raise BodyTooLargeError(limit=self._longest)
         except SluiceError as error:  # also when nothing comes any more
             yield self._refused(error)
             return
-        async for answer in self._all([rest]):
+        async for answer in self._all([bytes(rest)]):
             yield answer
 
     async def _all(self, lines: list[bytes]) -> AsyncIterator[bytes]:

@@ -57,11 +57,13 @@ def find(store: DocumentStore, told: Told, models: Iterable[str]) -> Document | 
     # A large prediction is several documents, whose ids begin with its own.
     ids = {"$gte": told.prediction_id, "$lt": f"{told.prediction_id}."}
     for name in [told.model] if told.model else models:
-        where = {"id": ids, "first": {"$lte": told.row or 0}}
+        row = told.row or 0
+        where = {"id": ids, "first": {"$lte": row}}
         found = store.find_one(collection(name, "predictions"), where, sort=[("first", -1)])
         if found is not None:
             _check_row(told.row, found["of"])
-            return found
+            # They come in batches: the one with this row may be on its way yet.
+            return found if row < found["first"] + found["rows"] else None
     return None
 
 

@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from observability.metrics import exposition
+from serving.trouble import Trouble
 
 LABEL = "worker"
 WRITE_SECONDS = 1.0
@@ -33,6 +34,7 @@ class WorkerMetrics:
 
     def __init__(self, registry: CollectorRegistry, folder: Path, workers: int) -> None:
         self._registry, self._folder, self._workers = registry, folder, workers
+        self._trouble = Trouble("A worker's metrics cannot be written", "The other workers do not tell of it.")
         self._closing = threading.Event()
         self._number: int | None = None
         self._lock: int | None = None
@@ -52,7 +54,7 @@ class WorkerMetrics:
             os.close(self._lock)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
-        """As `observability.metrics.exposition`."""
+        """As `observability.metrics.exposition`; with many workers it reads for a while, so not on the event loop."""
         if self._number is None:
             return exposition(self._registry, accept)
         together = CollectorRegistry()
@@ -74,8 +76,12 @@ class WorkerMetrics:
         while self._number is not None:
             path = self._folder / f"{self._number}.prom"
             partial = path.with_suffix(".part")
-            partial.write_bytes(generate_latest(self._registry))
-            os.replace(partial, path)
+            try:
+                partial.write_bytes(generate_latest(self._registry))
+                os.replace(partial, path)
+                self._trouble.is_over()
+            except OSError as error:
+                self._trouble.goes_on(error)
             if self._closing.wait(WRITE_SECONDS):
                 path.unlink(missing_ok=True)
                 return

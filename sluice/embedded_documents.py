@@ -101,11 +101,11 @@ class EmbeddedDocuments:
         with self._writing(collection) as (connection, table):
             index = f'"{collection}: {", ".join(fields)}"'
             connection.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {table} ({columns(fields)})")
+            _index(connection, table, collection, fields)  # as one of MongoDB's it serves ranges too
 
     def index(self, collection: str, fields: Sequence[str]) -> None:
         with self._writing(collection) as (connection, table):
-            index = f'"{collection} by {", ".join(fields)}"'
-            connection.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {table} ({lookup(fields)})")
+            _index(connection, table, collection, fields)
 
     def ping(self) -> None:
         self._read("SELECT 1", [])
@@ -177,6 +177,11 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(random.uniform(0.005, 0.05))  # not all again at once
+
+
+def _index(connection: sqlite3.Connection, table: str, collection: str, fields: Sequence[str]) -> None:
+    index = f'"{collection} by {", ".join(fields)}"'
+    connection.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {table} ({lookup(fields)})")
 
 
 def _set(connection: sqlite3.Connection, table: str, filter: Filter, fields: Document, bound: str = "") -> int:

@@ -19,6 +19,8 @@ _MOST_CLASSES = 20
 def measure(feedback: Sequence[Document], outcome: Outcome) -> dict[str, float]:
     """``accuracy``, and ``roc_auc`` where the answer is a probability, of labels; ``r2`` of numbers.
 
+    Whole outcomes are labels, but where answers are estimates of them, as of ratings: between whole numbers.
+
     Empty where outcomes and answers are neither, and for a measure that the outcomes do not define: one class only has
     no ROC curve, and equal numbers have no variance.
     """
@@ -26,9 +28,9 @@ def measure(feedback: Sequence[Document], outcome: Outcome) -> dict[str, float]:
     told = [(true, answer) for true, answer in pairs if true is not None]
     if not told:
         return {}
-    truths = [true for true, _ in told]
-    if _are_labels(truths):
-        return _of_labels(truths, [answer for _, answer in told])
+    truths, answers = [true for true, _ in told], [answer for _, answer in told]
+    if _are_labels(truths) and not _are_estimates(answers):
+        return _of_labels(truths, answers)
     numbers = [(float(true), _number(answer)) for true, answer in told if isinstance(true, int | float)]
     known = [(true, answer) for true, answer in numbers if answer is not None]
     return _of_numbers(known)
@@ -69,6 +71,12 @@ def _truth(told: Any, outcome: Outcome) -> Any:
 def _are_labels(truths: Sequence[Any]) -> bool:
     whole = all(isinstance(true, str) or float(true).is_integer() for true in truths)
     return whole and len(set(map(_same, truths))) <= _MOST_CLASSES
+
+
+def _are_estimates(answers: Sequence[Any]) -> bool:
+    """Whether any is a number that can be neither a label nor a probability."""
+    numbers = [_number(answer) for answer in answers]
+    return any(number is not None and not number.is_integer() and not 0 <= number <= 1 for number in numbers)
 
 
 def _same(label: Any) -> str:

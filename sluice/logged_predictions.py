@@ -8,8 +8,10 @@ import polars as pl
 
 from sluice.documents import Document, DocumentStore
 
-# A week of a busy service has millions; the newest tell as much.
+# A week of a busy service has millions; the newest tell as much. A document may have a thousand rows.
 MOST_DOCUMENTS = 20_000
+MOST_ROWS = 100_000
+PAGE = 100
 # Keys of an answer with several columns that are the answer itself, the most telling first.
 _ANSWERS = ("probability", "prediction", "score", "label")
 
@@ -29,18 +31,30 @@ class Logged(NamedTuple):
 
 
 def read(documents: DocumentStore, model: str, version: str, since: datetime) -> Logged:
-    """Raises:
-    ServiceUnavailableError: the document store does not answer.
+    """The newest ones, up to about `MOST_ROWS` rows.
+
+    Raises:
+        ServiceUnavailableError: the document store does not answer.
     """
     collection = f"{model}_predictions"
     documents.index(collection, ["version", "at"])
-    found = documents.find(
-        collection,
-        {"version": version, "at": {"$gte": since}},
-        sort=[("at", -1)],
-        limit=MOST_DOCUMENTS,
-        fields=["rows", "features", "output"],
-    )
+    found: list[Document] = []
+    rows, window = 0, {"$gte": since}
+    while rows < MOST_ROWS and len(found) < MOST_DOCUMENTS:
+        page = documents.find(
+            collection,
+            {"version": version, "at": window},
+            sort=[("at", -1)],
+            limit=PAGE,
+            fields=["at", "rows", "features", "output"],
+        )
+        # More of the last one's time may be on the next page, which begins with that time.
+        whole = [one for one in page if len(page) < PAGE or one["at"] > page[-1]["at"]] or page
+        found += whole
+        rows += sum(int(one["rows"]) for one in whole)
+        if len(page) < PAGE:
+            break
+        window = {"$gte": since, "$lt": whole[-1]["at"]}
     return of_documents(found)
 
 

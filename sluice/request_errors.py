@@ -119,8 +119,8 @@ class BodyTooLargeError(SluiceError):
 
     status = 413
     template = (
-        "The body is larger than {limit} bytes. Send it in parts, or raise SLUICE_SERVING__LIMITS__BODY_BYTES where "
-        "the service runs."
+        "The body, or a line of a stream, is larger than {limit} bytes. Send it in parts; for rows to predict "
+        "SLUICE_SERVING__LIMITS__BODY_BYTES is the bound where the service runs."
     )
 
 

@@ -132,7 +132,7 @@ class RunHandlers:
         after: Position | None = Cursor.parse(cursor).position if cursor else None
         run = await self._operations.call(find, self._prefect, run_id)
         follower = RunFollower(self._prefect, self._names, run, least, after)
-        return LogStream(self._streams, lambda: self._operations.call(follower.look))
+        return LogStream(self._streams, lambda: self._operations.finish(follower.look))
 
 
 def _read(body: Any) -> RunBody:

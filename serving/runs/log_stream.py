@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from serving import errors
 from sluice.errors import ServiceUnavailableError, SluiceError
 from sluice.paging import Cursor
-from sluice.request_errors import DeadlineExceededError, StreamsTakenError
+from sluice.request_errors import StreamsTakenError
 from sluice.run_follower import Look
 
 POLL_SECONDS = 1.0
@@ -74,7 +74,9 @@ class Streams:
 
 
 class LogStream:
-    """``event: line`` (a log line), ``state`` and ``stage`` (a run, or one that it started, has changed), ``end``.
+    """``look`` takes as long as it takes: what a look has told no other one tells again, so each is waited for.
+
+    ``event: line`` (a log line), ``state`` and ``stage`` (a run, or one that it started, has changed), ``end``.
 
     ``problem`` says as a problem document that Prefect does not answer; the stream goes on when it does again.
     """
@@ -101,7 +103,7 @@ class LogStream:
                 while not (await asyncio.wait({looking}, timeout=POLL_SECONDS))[0]:
                     yield b""
                 look = looking.result()
-            except (ServiceUnavailableError, DeadlineExceededError) as error:
+            except ServiceUnavailableError as error:
                 if silent_since is None:
                     silent_since = monotonic()
                     yield _problem(error)

@@ -1,5 +1,6 @@
 """Predictions, a log of them, and a document store with moods."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,19 +41,22 @@ def logging_to(
 
 
 class Moody:
-    """A real store that can be away, and that can say so after it has done what it was asked for."""
+    """A real store that can be away, that can say so after it has done what it was asked for, and that can hang."""
 
     def __init__(self, store: DocumentStore) -> None:
         self._store = store
         self.away = False
         self.fails_after: set[str] = set()
         self.calls = 0
+        self.answers = threading.Event()
+        self.answers.set()
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
 
         def call(*arguments: Any, **named: Any) -> Any:
             self.calls += 1
+            self.answers.wait()
             if self.away and name != "close":
                 raise unavailable()
             result = method(*arguments, **named)

@@ -3,6 +3,7 @@
 import socket
 import time
 
+import orjson
 import pytest
 
 from sluice.settings import LimitSettings
@@ -28,6 +29,26 @@ def test_a_body_that_is_too_large_is_a_413(service: Service, path: str) -> None:
     with service(limits=LimitSettings(body_bytes=1000)) as client:
         assert client.post(path, content=b"x" * 1001).status_code == 413
         assert client.post(path, content=(b"x" * 100 for _ in range(20))).status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/recommendations?model=movies", "/feedback", "/runs"])
+def test_a_body_without_rows_is_a_small_one(service: Service, path: str) -> None:
+    """It is read on the event loop, and no request needs more; rows may be many."""
+    large = b"[" + b"0," * (1 << 19) + b"0]"
+    with service() as client:
+        assert client.post(path, content=large).status_code == 413
+        assert client.post("/models/numbers/predict", content=large).status_code == 422
+
+
+def test_a_line_of_a_stream_is_a_small_one(service: Service) -> None:
+    """It is a row; what comes before it is answered."""
+    good = b'{"x": 1.0, "label": "a"}'
+    with service() as client:
+        content = good + b"\n" + b"[" + b"0," * (1 << 19)
+        answer = client.post("/models/numbers/stream", content=content)
+    first, last = answer.text.splitlines()
+    assert "prediction" in first
+    assert orjson.loads(last)["error"]["status"] == 413
 
 
 def test_a_compressed_body_is_a_415(service: Service) -> None:

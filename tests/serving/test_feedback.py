@@ -171,7 +171,7 @@ def test_what_waits_too_long_is_dropped(rig: Rig) -> None:
 
 def test_a_prediction_that_was_sampled_out_is_said_to_be(rig: Rig) -> None:
     """Nothing waits for what never comes."""
-    rig.log.set_policy("movies", sample=0.0)
+    rig.log.set_policy("movies", "3", sample=0.0)
     assert rig.tell(rig.log.new_id(), model="movies").state == "sampled_out"
     assert rig.tell(rig.log.new_id()).state == "waiting"  # it may be another model's
     assert rig.store.count(WAITING) == 1
@@ -236,6 +236,61 @@ def test_without_a_store_it_is_kept_on_the_disk(
         eventually(lambda: [told["outcome"] for told in rig.told()] == [3])
         eventually(lambda: embedded.count(WAITING) == 0)
         feedback.close()
+
+
+def test_a_store_that_hangs_holds_nobody_up(
+    tmp_path: Path, embedded: EmbeddedDocuments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All who tell wait for it together once, and those that come next not at all: they keep places of predictions."""
+    monkeypatch.setattr(module, "JOIN_SECONDS", 0.05)
+    monkeypatch.setattr(module, "STORE_SECONDS", 0.2)
+    store: Any = Moody(embedded)
+    store.answers.clear()
+    with logging_to(tmp_path / "spool", lambda: store) as log:
+        feedback = Feedback(lambda: store, log, lambda: MODELS, PredictionLogSettings(), CollectorRegistry())
+        ids = [log.new_id() for _ in range(80)]
+        for id in ids:
+            log.record(prediction(id))
+
+        async def told(some: list[str]) -> tuple[set[str], float]:
+            started = time.monotonic()
+            answers = [feedback.take({"prediction_id": id, "outcome": 1}, "shop") for id in some]
+            states = {answer.state for answer in await asyncio.gather(*answers)}
+            return states, time.monotonic() - started
+
+        try:
+            states, took = asyncio.run(told(ids))
+            assert (states, took < 2) == ({"waiting"}, True)
+            states, took = asyncio.run(told(ids[:1]))
+            assert (states, took < 0.1) == ({"waiting"}, True)
+        finally:
+            store.answers.set()
+        feedback.start()
+        eventually(lambda: embedded.count("movies_feedback") == 80 and embedded.count(WAITING) == 0)
+        feedback.close()
+
+
+def test_a_row_whose_part_is_not_in_the_store_waits_for_it(rig: Rig) -> None:
+    """Parts of a large prediction come in batches; one told too early does not hold up what others told."""
+    id = rig.predicted(rows=[[number, "x"] for number in range(1500)], output=list(range(1500)))
+    late = {"id": f"{id}-1"}
+    eventually(lambda: rig.store.count("movies_predictions", late))
+    (part,) = rig.store.find("movies_predictions", late)
+    rig.store.delete("movies_predictions", late)
+    assert rig.tell(id, "late", row=1499).state == "waiting"
+    rig.store.insert("movies_predictions", [part])
+    eventually(lambda: [(told["outcome"], told["output"]) for told in rig.told()] == [("late", 1499)])
+
+
+def test_one_that_cannot_be_joined_does_not_hold_up_the_others(rig: Rig) -> None:
+    """Whatever is wrong with it or with its prediction; it is tried again."""
+    odd, good = rig.log.new_id(), rig.log.new_id()
+    rig.tell(odd)
+    rig.store.insert("movies_predictions", [{"id": odd, "first": 0}])
+    rig.tell(good)
+    rig.log.record(prediction(good))
+    eventually(lambda: [told["prediction_id"] for told in rig.told()] == [good])
+    assert [one["prediction_id"] for one in rig.store.find(WAITING)] == [odd]
 
 
 def test_without_a_store_and_without_room_it_is_not_accepted(tmp_path: Path, embedded: EmbeddedDocuments) -> None:

@@ -61,6 +61,21 @@ def test_liked_items_bring_what_belongs_to_them(client: Client) -> None:
     assert len(told["prediction_id"]) > 10
 
 
+def test_the_recommenders_time_is_measured(client: Client) -> None:
+    """Of both routes, which ask one of our own without the scoring protocol."""
+    before = timed(client)
+    client.get("/recommendations/1?model=films")
+    ask(client, items=[1])
+    assert timed(client) == before + 2
+
+
+def timed(client: Client) -> float:
+    """How many answers of films were timed."""
+    series = 'sluice_prediction_duration_seconds_count{model="films",model_version="1"} '
+    (line,) = (line for line in client.get("/metrics").text.splitlines() if line.startswith(series))
+    return float(line.removeprefix(series))
+
+
 def test_what_a_user_has_seen_gives_what_the_user_gets(client: Client) -> None:
     """The list is that of a user of the data with the same history."""
     known = client.get("/recommendations/1?model=films&k=4").json()["items"]

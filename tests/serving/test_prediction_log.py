@@ -77,7 +77,7 @@ def test_every_prediction_is_in_the_store_once(
 def test_metrics_exist_from_the_start_and_count(tmp_path: Path, open_store: Open, registry: CollectorRegistry) -> None:
     """At zero, since an increase from nothing is not seen; later by model."""
     with logging_to(tmp_path, open_store, registry) as log:
-        log.set_policy("movies")
+        log.set_policy("movies", "3")
         assert value(registry, "backlog") == 0
         assert value(registry, "written_total", model="movies") == 0
         assert value(registry, "sampled_out_total", model="movies") == 0
@@ -94,7 +94,7 @@ def test_a_sample_is_kept_and_the_rest_counted(
 ) -> None:
     """About the share that was asked for, and `keeps` says of each id whether it is in it."""
     with logging_to(tmp_path / "spool", lambda: embedded, registry) as log:
-        log.set_policy("movies", sample=0.25)
+        log.set_policy("movies", "3", sample=0.25)
         recorded = [log.new_id() for _ in range(4000)]
         for id in recorded:
             log.record(prediction(id))
@@ -113,11 +113,25 @@ def test_a_redacted_field_is_written_nowhere(tmp_path: Path) -> None:
         raise unavailable()
 
     with logging_to(tmp_path, away) as log:
-        log.set_policy("movies", redact=frozenset({"b"}))
+        log.set_policy("movies", "3", redact=frozenset({"b"}))
         log.record(prediction(log.new_id(), rows=[[1, "secret"]], output=[{"b": "secret", "score": 1}]))
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b'"a":[1]' in written
     assert b"secret" not in written
+
+
+def test_each_version_has_a_policy_of_its_own(tmp_path: Path, embedded: EmbeddedDocuments) -> None:
+    """A challenger that is loaded beside the champion does not change what is kept of the champion's."""
+    with logging_to(tmp_path / "spool", lambda: embedded) as log:
+        log.set_policy("movies", "3", redact=frozenset({"b"}))
+        log.set_policy("movies", "4", sample=0.0)
+        id = log.new_id()
+        log.record(prediction(id, rows=[[1, "a secret"]]))
+        log.record(prediction(log.new_id(), version="4"))
+        assert log.keeps("movies", id)  # whoever asks does not know the version
+        eventually(lambda: embedded.count("movies_predictions"))
+    (one,) = embedded.find("movies_predictions")
+    assert (one["id"], one["features"]) == (id, {"a": [1], "b": [None]})
 
 
 def test_a_store_that_is_away_loses_nothing(
@@ -302,9 +316,9 @@ def test_a_log_that_was_never_started_closes(tmp_path: Path, embedded: EmbeddedD
 def test_policies_may_change(tmp_path: Path, embedded: EmbeddedDocuments, registry: CollectorRegistry) -> None:
     """Those left out before count all the same."""
     with logging_to(tmp_path / "spool", lambda: embedded, registry) as log:
-        log.set_policy("movies", sample=0.0)
+        log.set_policy("movies", "3", sample=0.0)
         log.record(prediction(log.new_id()))
-        log.set_policy("movies", sample=1.0)
+        log.set_policy("movies", "3", sample=1.0)
         kept: Any = log.new_id()
         log.record(prediction(kept))
     assert ids(embedded) == [kept]

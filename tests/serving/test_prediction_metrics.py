@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from prometheus_client import CollectorRegistry
 
 from serving.answer_value import first_value
+from serving.metrics import ServingMetrics
 from tests.serving import fakes
 from tests.serving.conftest import Service
 from tests.serving.fakes import FakeRegistry
@@ -43,6 +45,18 @@ def test_a_model_that_cannot_be_loaded_counts_without_a_version(service: Service
         assert client.get("/recommendations/1").status_code == 503
         found = series(client.get("/metrics").text, "sluice_prediction_requests_total")
     assert found['code="5xx",model="movies",model_version=""'] == 1
+
+
+def test_a_name_that_a_client_typed_is_no_label() -> None:
+    """Also while the registry does not say whether there is such a model; one that is known counts."""
+    registry = CollectorRegistry()
+    metrics = ServingMetrics(registry)
+    metrics.known("movies")
+    for name in ("movies", "typed"):
+        metrics.unanswered(name, 503)
+    counted = {"code": "5xx", "model_version": ""}
+    assert registry.get_sample_value("sluice_prediction_requests_total", {**counted, "model": "movies"}) == 1
+    assert registry.get_sample_value("sluice_prediction_requests_total", {**counted, "model": "typed"}) is None
 
 
 def test_an_unknown_user_is_a_fallback(service: Service) -> None:

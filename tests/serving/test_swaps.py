@@ -1,11 +1,17 @@
 """A new champion takes the old one's place by itself, and a broken one does not."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event, get_ident
+from typing import Any, cast
 
 import pytest
 from httpx import Client
 
+from serving.journal import ServingJournal
+from serving.served import ServedModel, now
+from sluice.models import ModelVersion
 from tests.serving.conftest import Service
 from tests.serving.fakes import FakeDocuments, FakeRegistry, eventually
 
@@ -183,6 +189,39 @@ def test_servings_are_journalled(service: Service, registry: FakeRegistry, docum
     assert second["until"] >= second["since"]
     assert first["instance"] == second["instance"]
     assert documents.closed
+
+
+def test_a_version_that_was_loaded_before_serves_from_its_promotion_on(
+    service: Service, registry: FakeRegistry, documents: FakeDocuments
+) -> None:
+    """The trail is of champions; each time that one came back is an entry of its own."""
+    with service() as client:
+        assert client.get("/recommendations/1?version=2").json()["version"] == "2"
+        promoted = now()
+        for champion in ("2", "1", "2"):
+            registry.set_alias("movies", "champion", champion)
+            eventually(lambda champion=champion: version(client) == champion)
+    trail = documents.collections["model_servings"]
+    assert [entry["version"] for entry in trail] == ["1", "2", "1", "2"]
+    assert [entry["until"] for entry in trail[:-1]] == [entry["since"] for entry in trail[1:]]
+    assert trail[1]["since"] >= promoted
+    assert trail[-1]["until"] is not None
+
+
+def test_a_champion_that_is_let_go_ends_in_the_trail(documents: FakeDocuments, tmp_path: Path) -> None:
+    """It begins anew when it is loaded again."""
+    registered = ModelVersion(name="movies", version="1", run_id="r", aliases=(), tags={}, created_at=now())
+    served = ServedModel(registered, cast("Any", None), cast("Any", None), now(), tmp_path)
+    journal = ServingJournal(lambda: cast("Any", documents), "here:1")
+    journal.swapped("movies", served)
+    journal.swapped("movies", None)
+    time.sleep(0.002)
+    journal.swapped("movies", served)
+    journal.start()
+    eventually(lambda: len(documents.collections.get("model_servings", [])) == 2)
+    journal.close()
+    first, second = documents.collections["model_servings"]
+    assert first["until"] < second["since"] <= second["until"]
 
 
 def test_document_store_down_does_not_hold_serving_up(service: Service, documents: FakeDocuments) -> None:

@@ -29,15 +29,31 @@ def test_the_embedded_store_uses_an_index(tmp_path: Path, filter: dict[str, obje
     store = EmbeddedDocuments(str(tmp_path / "documents.db"))
     store.index("n", ["at"])
     store.index("n", ["name", "at"])
-    clause, values = document_sql.where(filter)
-    with sqlite3.connect(tmp_path / "documents.db") as connection:
-        query = f"EXPLAIN QUERY PLAN SELECT document FROM n{clause}{document_sql.order([('at', -1)])}"
-        steps = [row[3] for row in connection.execute(query, values)]
-    connection.close()
     store.close()
+    steps = planned(tmp_path, filter, "at")
     assert steps[0] == plan
     sorted_apart = "USE TEMP B-TREE FOR ORDER BY" in steps
     assert sorted_apart == ("$in" in str(filter))
+
+
+def test_a_unique_index_serves_ranges_too(tmp_path: Path) -> None:
+    """Feedback finds the parts of a prediction by a range of ids, without a scan of all predictions."""
+    store = EmbeddedDocuments(str(tmp_path / "documents.db"))
+    store.unique("n", ["id"])
+    store.close()
+    by_range = planned(tmp_path, {"id": {"$gte": "a", "$lt": "a."}, "first": {"$lte": 0}}, "first")
+    assert by_range[0] == "SEARCH n USING INDEX n by id (<expr>>? AND <expr><?)"
+    assert planned(tmp_path, {"id": "a"}, "id")[0].startswith("SEARCH n USING INDEX n")
+
+
+def planned(folder: Path, filter: dict[str, object], by: str) -> list[str]:
+    """SQLite's plan for a find in the collection n."""
+    clause, values = document_sql.where(filter)
+    with sqlite3.connect(folder / "documents.db") as connection:
+        query = f"EXPLAIN QUERY PLAN SELECT document FROM n{clause}{document_sql.order([(by, -1)])}"
+        steps = [row[3] for row in connection.execute(query, values)]
+    connection.close()
+    return steps
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:

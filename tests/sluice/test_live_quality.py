@@ -49,6 +49,13 @@ def test_numbers() -> None:
     assert measure(told((1.5, 1.0), (1.5, 2.0)), PLAIN) == {}
 
 
+def test_whole_numbers_that_are_estimated() -> None:
+    """Ratings are numbers where the answers are estimates, and labels where those are ratings too."""
+    estimated = told((1, 1.5), (2, 1.5), (4, 4.5), (5, {"prediction": 4.5}))
+    assert measure(estimated, PLAIN) == {"r2": pytest.approx(0.9)}
+    assert measure(told((1, 1), (2, 2.0), (5, 4)), PLAIN) == {"accuracy": pytest.approx(2 / 3)}
+
+
 def test_the_label_may_be_a_key_of_the_outcome() -> None:
     """Feedback may tell more than the label."""
     feedback = told(({"diagnosis": 1, "by": "dr"}, {"label": 1}), ({"diagnosis": 0}, {"label": 1}))

@@ -80,3 +80,26 @@ def test_only_the_version_and_the_window_are_read(tmp_path: Path) -> None:
     )
     assert logged_predictions.read(store, "tiny", "2", NOW - timedelta(days=7)).rows == 1
     store.close()
+
+
+def test_what_is_read_is_bounded_in_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest, each once, also where several are of one time; a document may hold very many."""
+    monkeypatch.setattr(logged_predictions, "PAGE", 3)
+    store = EmbeddedDocuments(str(tmp_path / "d.db"))
+    seconds = [0, 1, 1, 2, 2, 3, 4, 5]
+    values = [float(number) for number in range(16)]
+    store.insert(
+        "tiny_predictions",
+        [
+            {**document({"a": values[2 * n : 2 * n + 2]}, [0, 0], 2), "version": "2", "at": NOW - timedelta(seconds=s)}
+            for n, s in enumerate(seconds)
+        ],
+    )
+    assert sorted(read(store)) == values
+    monkeypatch.setattr(logged_predictions, "MOST_ROWS", 9)
+    assert sorted(read(store)) == values[:10]
+    store.close()
+
+
+def read(store: EmbeddedDocuments) -> list[float]:
+    return logged_predictions.read(store, "tiny", "2", NOW - timedelta(days=7)).features["a"]
