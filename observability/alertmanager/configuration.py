@@ -28,7 +28,7 @@ def alertmanager_configuration(settings: ObserveSettings) -> dict[str, Any]:
     hurry = settings.hurry
     on_call = _receiver("on-call", settings)
     heartbeat = _heartbeat(settings)
-    beat = duration(settings.heartbeat_seconds / hurry)
+    beat = settings.heartbeat_seconds / hurry
     return {
         "templates": [f"{TEMPLATES}/*.tmpl"],
         "route": {
@@ -43,8 +43,9 @@ def alertmanager_configuration(settings: ObserveSettings) -> dict[str, Any]:
                     "matchers": ['alertname="SluiceWatchdog"'],
                     "receiver": heartbeat["name"],
                     "group_wait": "0s",
-                    "group_interval": beat,
-                    "repeat_interval": beat,
+                    "group_interval": duration(beat),
+                    # Compared at each of them with the time after the last delivery: as long, every second is left out.
+                    "repeat_interval": duration(0.8 * beat),
                 },
                 {"matchers": ['severity="critical"'], "repeat_interval": duration(REPEAT["critical"] / hurry)},
             ],

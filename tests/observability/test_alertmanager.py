@@ -81,7 +81,8 @@ def test_how_often_is_told(receivers: ObserveSettings) -> None:
     route = alertmanager_configuration(receivers)["route"]
     assert route["group_by"] == ["alertname", "deployment", "model"]
     assert (route["group_wait"], route["group_interval"], route["repeat_interval"]) == ("30s", "5m", "12h")
-    critical = route["routes"][1]
+    watchdog, critical = route["routes"]
+    assert (watchdog["group_interval"], watchdog["repeat_interval"]) == ("1m", "48s")
     assert critical == {"matchers": ['severity="critical"'], "repeat_interval": "4h"}
     route = alertmanager_configuration(receivers.model_copy(update={"hurry": 60}))["route"]
     assert (route["group_wait"], route["group_interval"], route["repeat_interval"]) == ("500ms", "5s", "12m")

@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import stat
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import psutil
 import pytest
 
 from deployments import guard
+from deployments.local import leftovers
 from deployments.local.leftovers import end_leftovers
 from deployments.local.service import Service
 from deployments.local.supervisor import Supervisor, socket_path, tail
@@ -121,6 +123,22 @@ def test_supervisord_runs_and_ends_services(
     assert end_leftovers(home) == 0
     with pytest.raises(ChildProcessError):  # it was our child, and its end has been seen
         os.waitpid(pid, os.WNOHANG)
+
+
+def test_what_ends_while_it_is_ended_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of the stack may die between being found and being told to."""
+    process = subprocess.Popen(["sleep", "1000"], env={guard.MARKER: f"{tmp_path}:sleeper"})
+    belongs = leftovers._belongs
+
+    def belonged(found: object, home: Path) -> bool:
+        answer = belongs(found, home)
+        if isinstance(found, psutil.Process) and found.pid == process.pid:
+            process.kill()
+            process.wait(10)
+        return answer
+
+    monkeypatch.setattr(leftovers, "_belongs", belonged)
+    assert end_leftovers(tmp_path) == 1
 
 
 @pytest.mark.slow
