@@ -111,11 +111,11 @@ def test_what_is_down_mutes_what_follows_from_it() -> None:
     """Inhibition names alerts that exist, and nothing mutes itself or what tells of its own cause."""
     import re
 
-    for down, others in FOLLOWS.items():
-        assert down in NAMES
-        for pattern in others:
-            assert [name for name in NAMES if re.fullmatch(pattern, name) and name != down], pattern
+    for one in FOLLOWS:
+        assert one.cause in NAMES
+        for pattern in one.alerts:
+            assert [name for name in NAMES if re.fullmatch(pattern, name) and name != one.cause], pattern
     first = inhibit_rules()[0]
-    assert first["equal"] == ["namespace", "alertname", "model"]
+    assert first["equal"] == ["env", "alertname", "model"]
     assert first["source_matchers"] == ['severity="critical"']
     assert first["target_matchers"] == ['severity="warning"']
