@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict
 
 from deployments.local.ports import free_ports, is_free
-from sluice.settings import Settings, is_loopback
+from sluice.settings import Settings, is_loopback, without_credentials
 
 
 class StackRecord(BaseModel):
@@ -68,7 +68,7 @@ class StackRecord(BaseModel):
 
     @property
     def prefect_ui(self) -> str:
-        return self.prefect_url.removesuffix("/api")
+        return without_credentials(self.prefect_url).removesuffix("/api")
 
     @property
     def dask_ui(self) -> str:

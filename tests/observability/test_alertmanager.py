@@ -2,13 +2,16 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from observability.alertmanager.configuration import alertmanager_configuration
+from deployments.local.watching import _reads_url_files
+from observability.alertmanager.configuration import addresses, alertmanager_configuration
 from observability.alertmanager.inhibition import FOLLOWS, inhibit_rules
+from observability.redaction import MASK
 from sluice.errors import SettingsInvalidError
 from sluice.observe_settings import ObserveSettings
 from tests.observability.rules import FILES, alerts
@@ -97,6 +100,31 @@ def test_secrets_of_receivers_come_from_files(receivers: ObserveSettings, tmp_pa
         assert str(tmp_path / file) in text
     assert "webhook-secret" in text
     assert "mail-secret" not in repr(receivers)
+
+
+def test_a_later_alertmanager_reads_all_addresses_from_files(receivers: ObserveSettings, tmp_path: Path) -> None:
+    """Since 0.26; then none is on its page."""
+    text = yaml.safe_dump(alertmanager_configuration(receivers, url_files=True))
+    assert "-secret" not in text
+    for file in addresses(receivers):
+        assert str(file) in text
+
+
+@pytest.mark.parametrize(("version", "reads"), [("0.25.0", False), ("0.26.0", True), ("0.28.1", True), ("1.0.0", True)])
+def test_its_version_decides(version: str, reads: bool, tmp_path: Path) -> None:
+    program = tmp_path / "alertmanager"
+    program.write_text(f"#!/bin/sh\necho 'alertmanager, version {version} (branch: HEAD)' >&2\n")
+    program.chmod(0o700)
+    assert _reads_url_files(str(program)) is reads
+
+
+def test_no_address_is_in_what_it_logs(receivers: ObserveSettings) -> None:
+    """Nor what is behind the host, and every line arrives, also what is said after a request to end."""
+    said = 'for file do echo Post \\"$(cat $file)\\" refused; done; echo the last, of /hook?key=webhook-secret'
+    command = [sys.executable, "-m", "observability.alertmanager.masked", *map(str, addresses(receivers)), "--"]
+    shell = ["/bin/sh", "-c", said, "sh", *map(str, addresses(receivers))]
+    done = subprocess.run([*command, *shell], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f'Post "{MASK}" refused'] * 3 + [f"the last, of {MASK}"]
 
 
 @pytest.mark.parametrize("field", ["webhook_url_file", "slack_url_file", "heartbeat_url_file"])

@@ -179,10 +179,11 @@ def await_child(supervisor: Supervisor, name: str, other_than: psutil.Process | 
 
 
 def test_what_it_writes_is_for_its_user_only(tmp_path: Path) -> None:
-    """An address in a service's environment may have a password in it; a file from before is made private too."""
+    """A service's environment and what it logs may have a password in it; what was there before is made private too."""
     run_dir = tmp_path / "run"
     run_dir.mkdir()
     (run_dir / "echo.json").write_text("{}")
     (run_dir / "echo.json").chmod(0o644)
     Supervisor(tmp_path, root=tmp_path).configure([SERVICE], {})
     assert {stat.S_IMODE(path.stat().st_mode) for path in run_dir.iterdir()} == {0o600}
+    assert {stat.S_IMODE((tmp_path / folder).stat().st_mode) for folder in ("run", "logs")} == {0o700}
