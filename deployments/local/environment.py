@@ -36,6 +36,7 @@ def stack_environment(record: StackRecord) -> dict[str, str]:
         "SLUICE_PREFECT__URL": record.prefect_url,
         "SLUICE_MLFLOW__URI": record.mlflow_uri,
         "SLUICE_DASK__ADDRESS": record.dask_address,
+        "SLUICE_DASK__DASHBOARD": record.dask_dashboard,
         "SLUICE_DASK__DASHBOARD_PORT": str(port_of(record.dask_dashboard)),
         "SLUICE_SERVING__HOST": record.serving_host,
         "SLUICE_SERVING__PORT": str(record.serving_port),
