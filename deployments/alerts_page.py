@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 import observability
-from observability.alertmanager.inhibition import FOLLOWS
+from observability.alertmanager.inhibition import FOLLOWS, Follows
 
 _ROOT = Path(observability.__file__).parent
 _INTRO = """\
@@ -42,8 +42,15 @@ def alerts_page() -> str:
         parts += [_row(name, rules) for name, rules in _alerts(_ROOT / "rules" / f"{stem}.yaml").items()]
     parts.append("\n## What keeps quiet\n\nA warning does while the same alert is critical. While one of these fires, ")
     parts.append("what follows from it is not told:\n\n| while this fires | these are not told |\n| --- | --- |\n")
-    parts += [f"| {down} | {', '.join(f'`{name}`' for name in others)} |\n" for down, others in FOLLOWS.items()]
+    parts += [f"| {one.cause} | {_quiet(one)} |\n" for one in FOLLOWS]
     return "".join(parts)
+
+
+def _quiet(one: Follows) -> str:
+    names = ", ".join(f"`{name}`" for name in one.alerts)
+    if one.source:
+        names += " of " + ", ".join(f"`{source}`" for source in one.source.split("|"))
+    return names + (f", of the same {' and '.join(one.same)}" if one.same else "")
 
 
 def _alerts(file: Path) -> dict[str, list[dict[str, Any]]]:

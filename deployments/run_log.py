@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from sluice.component_logs import LEVELS, LogFilter, LogLine
 from sluice.errors import RunNotFoundError
 from sluice.log_text import cleaned
+from sluice.run_details import is_id
 from sluice.runs import FlowRun, PrefectRuns
 
 _PAGE = 200
@@ -17,15 +17,6 @@ _POLL_SECONDS = 1.0
 _LATE = timedelta(seconds=10)
 # How long lines are waited for after the end of the run.
 _AFTER_SECONDS = 3.0
-
-
-def is_id(which: str) -> bool:
-    """Whether Prefect may have given it to a run."""
-    try:
-        UUID(which)
-    except ValueError:
-        return False
-    return True
 
 
 def find_run(prefect: PrefectRuns, which: str) -> FlowRun:
@@ -111,11 +102,13 @@ class RunLog:
             logs["level"] = {"ge_": LEVELS[wanted.level.upper()]}
         if after := max(filter(None, (since, wanted.since)), default=None):
             logs["timestamp"] = {"after_": after.isoformat()}
-        offset = 0
+        offset, seen = 0, set[str]()
         while True:
             query = {"logs": logs, "sort": sort, "limit": _PAGE, "offset": offset}
             page = self._prefect.request("POST", "/logs/filter", query)
-            yield from page
+            # What is written meanwhile moves lines from one page to the next.
+            yield from (record for record in page if record["id"] not in seen)
+            seen |= {record["id"] for record in page}
             offset += len(page)
             if len(page) < _PAGE:
                 return

@@ -8,6 +8,7 @@ import gzip
 import json
 import random
 import socket
+import sys
 import threading
 from base64 import b64encode
 from collections import deque
@@ -29,7 +30,7 @@ LEVELS = frozenset({"TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CR
 
 BATCH_SECONDS = 1.0
 MOST_LINES, MOST_BYTES = 1_000, 1 << 20  # of one request
-MOST_WAITING = 20_000
+MOST_WAITING, MOST_WAITING_BYTES = 20_000, 32 << 20
 _LONGEST_LINE = 200_000  # Loki refuses 256 KB
 _TIMEOUT_SECONDS = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
@@ -59,6 +60,7 @@ class LokiPush:
         self._labels = dict(labels)
         self._pod = socket.gethostname()
         self._waiting: deque[Line] = deque()
+        self._bytes = 0  # of the texts that wait, in memory
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._ending = threading.Event()
@@ -76,15 +78,21 @@ class LokiPush:
         level = fields["level"] if fields["level"] in LEVELS else "INFO"
         line = Line(int(at * 1e6) * 1000, level, text[:_LONGEST_LINE], {"pod": self._pod, **metadata})
         with self._lock:
-            if len(self._waiting) >= MOST_WAITING:
-                self._waiting.popleft()
-                self.dropped += 1
             self._waiting.append(line)
+            self._bytes += sys.getsizeof(line.text)
+            while len(self._waiting) > MOST_WAITING or self._bytes > MOST_WAITING_BYTES:
+                self._oldest()
+                self.dropped += 1
             if self._thread is None and not self._ending.is_set():
                 self._thread = threading.Thread(target=self._run, name="loki", daemon=True)
                 self._thread.start()
         if len(self._waiting) >= MOST_LINES:
             self._wake.set()
+
+    def _oldest(self) -> Line:
+        line = self._waiting.popleft()
+        self._bytes -= sys.getsizeof(line.text)
+        return line
 
     def close(self, seconds: float) -> None:
         """Send what waits, for so long at most."""
@@ -98,13 +106,16 @@ class LokiPush:
         import httpx
 
         # Not from the environment: a proxy that is meant for the outside would get the log.
-        with httpx.Client(headers=self._headers, timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
+        with httpx.Client(timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
             while True:
                 self._wake.wait(BATCH_SECONDS)
                 self._wake.clear()
                 while batch := self._batch():
-                    if not self._send(client, batch):
-                        return
+                    try:
+                        if not self._send(client, batch):
+                            return
+                    except Exception as error:  # else nothing would be sent any more, and nobody would know
+                        self._refuse(len(batch), repr(error))
                 if self._ending.is_set():
                     return
 
@@ -113,7 +124,7 @@ class LokiPush:
         size = 0
         with self._lock:
             while self._waiting and len(found) < MOST_LINES and size < MOST_BYTES:
-                found.append(self._waiting.popleft())
+                found.append(self._oldest())
                 size += len(found[-1].text)
         return found
 
@@ -125,7 +136,9 @@ class LokiPush:
         pause = _FIRST_PAUSE
         while (left := self._deadline - monotonic()) > 0:
             try:
-                answer = client.post(self._url, content=body, timeout=min(_TIMEOUT_SECONDS, left))
+                answer = client.post(
+                    self._url, content=body, headers=self._headers, timeout=min(_TIMEOUT_SECONDS, left)
+                )
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 problem = type(error).__name__
             else:
@@ -168,7 +181,7 @@ class LokiPush:
         self.refused += lines
         if not self._told_refused:
             self._told_refused = True
-            logger.error("Loki at {} refuses lines, which are dropped from here on: {}", self._shown, problem)
+            logger.error("Loki at {} does not get lines, which are dropped from here on: {}", self._shown, problem)
 
 
 def labels_of(settings: Settings, service: str) -> dict[str, str]:

@@ -20,7 +20,11 @@ class SecretFilter(logging.Filter):
             self._redactor = Redactor(Settings.model_construct())
 
     def filter(self, record: logging.LogRecord) -> bool:
-        message = record.getMessage()
+        try:
+            message = record.getMessage()
+        except Exception:  # arguments that do not fit: nothing around a filter catches it, and it would fail a run
+            message = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+            record.msg, record.args = message, None
         stack = record.exc_text or (_FORMATTER.formatException(record.exc_info) if record.exc_info else "")
         clean, clean_stack = self._redactor.text(message), self._redactor.text(stack)
         if (clean, clean_stack) != (message, stack):

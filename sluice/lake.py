@@ -195,6 +195,11 @@ class Lake:
             raise VersionNotFoundError(table=ref.table, version=f"{ref.version} any more", known="been pruned")
         return Dataset(f"{self.uri}/{ref.table}", ref.table, ref.version, files, storage_options=self._options)
 
+    def newest(self, table: str) -> TableVersion | None:
+        """The first of `versions`, without reading the log further back than it is."""
+        opened = self._open(table)
+        return None if opened is None else _table_version(table, _newest(opened))
+
     def versions(self, table: str) -> list[TableVersion]:
         """The table's log, newest first. Empty when there is no table."""
         opened = self._open(table)
@@ -263,11 +268,27 @@ class Lake:
 
 def _history(opened: DeltaTable) -> list[dict[str, Any]]:
     """Entries that wrote rows, newest first. Removing old files makes entries of its own."""
-    return [entry for entry in opened.history() if not str(entry.get("operation")).startswith("VACUUM")]
+    return [entry for entry in opened.history() if _wrote_rows(entry)]
+
+
+def _newest(opened: DeltaTable) -> dict[str, Any]:
+    """The first of `_history`."""
+    number = 2
+    while True:
+        entries = opened.history(number)
+        found = next(filter(_wrote_rows, entries), None)
+        if found is not None or len(entries) < number:
+            assert found is not None, "the first entry of a table wrote rows"
+            return found
+        number *= 4
+
+
+def _wrote_rows(entry: Mapping[str, Any]) -> bool:
+    return not str(entry.get("operation")).startswith("VACUUM")
 
 
 def _latest(opened: DeltaTable) -> int:
-    return _version(_history(opened)[0])
+    return _version(_newest(opened))
 
 
 def _find(opened: DeltaTable | None, key: str) -> int | None:

@@ -18,7 +18,7 @@ def ping(uri: str, account: tuple[str, str] | None = None) -> None:
     if not uri.startswith("http"):
         return
     try:
-        httpx.get(f"{without_credentials(uri)}/health", timeout=3, auth=account).raise_for_status()
+        httpx.get(f"{without_credentials(uri)}/health", timeout=3, auth=account, trust_env=False).raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise unavailable(uri, error) from None
 

@@ -110,6 +110,11 @@ class DaskSettings(_Group):
     dashboard_port: int = Field(
         8787, description="port of its dashboard, which is never on another address than 127.0.0.1"
     )
+    dashboard: str = Field(
+        "",
+        description="where processes ask the dashboard of a scheduler that is not the stack's; empty: its host, at the "
+        "port above",
+    )
     ui: str = Field(
         "",
         description="the dashboard as a person's browser reaches it: a proxy that asks who they are; empty: 127.0.0.1",
@@ -206,6 +211,15 @@ class LogSettings(_Group):
     cluster: str = Field("local", description="label cluster of the lines that are sent")
     namespace: str = Field("sluice", description="label namespace of the lines that are sent")
 
+    @field_validator("loki_tenant", "loki_auth")
+    @classmethod
+    def _fits_a_header(cls, value: Any) -> Any:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        # A user and a password are encoded; a token and a tenant go as they are.
+        if ":" not in text and not (text.isascii() and text.isprintable()):
+            raise PydanticCustomError("header", "is sent in an HTTP header, which takes ASCII characters only")
+        return value
+
     @field_validator("push")
     @classmethod
     def _has_an_address(cls, push: bool, info: ValidationInfo) -> bool:
@@ -231,9 +245,10 @@ class RetentionSettings(_Group):
 class ExporterSettings(_Group):
     host: str = Field("127.0.0.1", description="address that the exporter's metrics page listens on")
     port: int = Field(9200, description="port of that page")
-    seconds: float = Field(5, gt=0, description="between two looks for runs and tasks: to copy, and to count")
+    # SluiceExporterBlind takes a source for unread after 180 seconds.
+    seconds: float = Field(5, gt=0, le=90, description="between two looks for runs and tasks: to copy, and to count")
     slow_seconds: float = Field(
-        30, gt=0, description="between two looks at models, features and what the flow monitor found"
+        30, gt=0, le=90, description="between two looks at models, features and what the flow monitor found; 90 at most"
     )
     serving_url: str = Field("", description="where the exporter asks whether serving is up; empty: where it listens")
 
@@ -326,7 +341,9 @@ class Settings(BaseSettings):
 
     @property
     def dask_dashboard(self) -> str:
-        """Where the scheduler tells of its workers over HTTP: on its own host, or this machine's."""
+        """Where the scheduler tells of its workers over HTTP: as a stack tells it, or on the scheduler's own host."""
+        if self.dask.dashboard:
+            return self.dask.dashboard.rstrip("/")
         host = urlsplit(self.dask.address).hostname or self.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.dask.dashboard_port}"
 

@@ -73,10 +73,10 @@ def logs(
       sluice logs serving --json | jq -r .message
     """
     from deployments.local.record import current_stack
-    from deployments.run_log import is_id
     from deployments.terminal import errors
     from sluice.component_logs import LogFilter, open_component_logs
     from sluice.moment import moment
+    from sluice.run_details import is_id
 
     _, settings = current_stack()
     components = open_component_logs(settings)
@@ -151,8 +151,9 @@ def _of_run(
     follow: bool,
 ) -> "Iterator[tuple[RunLog, LogLine | None]]":
     """A last pair without a line says how the run is."""
-    from deployments.run_log import RunLog, find_run, is_id
+    from deployments.run_log import RunLog, find_run
     from sluice.errors import LogNotFoundError, RunNotFoundError, ServiceUnavailableError
+    from sluice.run_details import is_id
     from sluice.runs import PrefectRuns
 
     with PrefectRuns.of(settings.prefect) as prefect:

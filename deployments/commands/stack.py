@@ -153,22 +153,15 @@ def status(
       sluice status --json | jq -r .addresses.serving
       eval "$(sluice status --env)" && prefect flow-run ls
     """
-    import os
-    import shlex
-
-    from deployments.local.environment import SECRETS, stack_environment
+    from deployments.local.environment import exports
     from deployments.local.stack import running_or_raise
     from sluice.settings import Settings
 
     settings = Settings.load()
     record = running_or_raise(settings)
     if env:
-        for name, value in stack_environment(record).items():
-            typer.echo(f"export {name}={shlex.quote(value)}")
-        # By the name of the setting, which is in that shell: a secret is not for a terminal.
-        for name, setting in SECRETS.items():
-            if setting in os.environ:
-                typer.echo(f'export {name}="${setting}"')
+        for line in exports(record):
+            typer.echo(line)
         return
     report(record, settings, as_json)
 
@@ -185,12 +178,13 @@ def report(record: "StackRecord", settings: "Settings", as_json: bool = False) -
         addresses = {
             "prefect": record.prefect_ui,
             "prefect_api": record.prefect_url,
-            "mlflow": without_credentials(record.mlflow_uri),
+            "mlflow": record.mlflow_uri,
             "dask": record.dask_address,
             "dask_dashboard": record.dask_ui,
             "serving": record.serving_url,
             "exporter": record.exporter_url,
         }
+        addresses = {name: without_credentials(url) for name, url in addresses.items()}
         addresses |= {name: url for name, url, _ in _watching(record)}
         listed = [service._asdict() for service in services]
         print_json({"home": record.home, "healthy": healthy, "services": listed, "addresses": addresses})

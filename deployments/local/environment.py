@@ -2,11 +2,13 @@
 
 import json
 import os
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import observability
 from deployments.local.record import StackRecord, host_of, port_of
-from sluice.settings import Settings
+from sluice.settings import Settings, without_credentials
 
 # Logging configurations of other projects' processes.
 LOGGING = Path(observability.__file__).parent
@@ -34,6 +36,7 @@ def stack_environment(record: StackRecord) -> dict[str, str]:
         "SLUICE_PREFECT__URL": record.prefect_url,
         "SLUICE_MLFLOW__URI": record.mlflow_uri,
         "SLUICE_DASK__ADDRESS": record.dask_address,
+        "SLUICE_DASK__DASHBOARD": record.dask_dashboard,
         "SLUICE_DASK__DASHBOARD_PORT": str(port_of(record.dask_dashboard)),
         "SLUICE_SERVING__HOST": record.serving_host,
         "SLUICE_SERVING__PORT": str(record.serving_port),
@@ -54,12 +57,28 @@ def stack_environment(record: StackRecord) -> dict[str, str]:
     }
 
 
-# What `secret_environment` gives, and the setting that each comes from: `sluice status --env` prints no secret.
-SECRETS = {
+# What `secret_environment` gives, and the setting that each comes from.
+_SECRETS = {
     "PREFECT_API_AUTH_STRING": "SLUICE_PREFECT__AUTH",
     "MLFLOW_TRACKING_USERNAME": "SLUICE_MLFLOW__USERNAME",
     "MLFLOW_TRACKING_PASSWORD": "SLUICE_MLFLOW__PASSWORD",
 }
+# Addresses under other projects' names: whoever wrote a password into one has it in this setting.
+_ADDRESSES = {"PREFECT_API_URL": "SLUICE_PREFECT__URL", "MLFLOW_TRACKING_URI": "SLUICE_MLFLOW__URI"}
+
+
+def exports(record: StackRecord) -> Iterator[str]:
+    """The stack's environment as a shell takes it.
+
+    A secret is not for a terminal: it goes by the name of its setting, which is in that shell, or is left out.
+    """
+    secrets = dict(_SECRETS)
+    for name, value in stack_environment(record).items():
+        if without_credentials(value) == value:
+            yield f"export {name}={shlex.quote(value)}"
+        else:
+            secrets[name] = _ADDRESSES.get(name, name)
+    yield from (f'export {name}="${setting}"' for name, setting in secrets.items() if setting in os.environ)
 
 
 def secret_environment(settings: Settings) -> dict[str, str]:

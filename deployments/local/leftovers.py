@@ -1,5 +1,6 @@
 """Processes of a stack that nobody supervises any more: the last net under `deployments.guard`."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from deployments.guard import MARKER
@@ -11,10 +12,12 @@ def end_leftovers(home: Path, grace: float = 5.0) -> int:
 
     found = [process for process in psutil.process_iter() if _belongs(process, home)]
     for process in found:
-        process.terminate()
+        with suppress(psutil.NoSuchProcess):  # it ended after it was found
+            process.terminate()
     _, alive = psutil.wait_procs(found, timeout=grace)
     for process in alive:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     psutil.wait_procs(alive, timeout=grace)
     return len(found)
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict
 
 from deployments.local.ports import free_ports, is_free
-from sluice.settings import Settings, is_loopback
+from sluice.settings import Settings, is_loopback, without_credentials
 
 
 class StackRecord(BaseModel):
@@ -68,7 +68,7 @@ class StackRecord(BaseModel):
 
     @property
     def prefect_ui(self) -> str:
-        return self.prefect_url.removesuffix("/api")
+        return without_credentials(self.prefect_url).removesuffix("/api")
 
     @property
     def dask_ui(self) -> str:
@@ -84,7 +84,7 @@ class StackRecord(BaseModel):
             prefect_url=settings.prefect.url,
             mlflow_uri=settings.mlflow.uri,
             dask_address=dask.address or f"tcp://{settings.host}:{dask.scheduler_port}",
-            dask_dashboard=f"http://{_loopback(settings.host)}:{dask.dashboard_port}",
+            dask_dashboard=_dashboard(settings),
             dask_pages=dask.ui,
             serving_host=settings.serving.host,
             serving_port=settings.serving.port,
@@ -117,7 +117,11 @@ class StackRecord(BaseModel):
                 "prefect": settings.prefect.model_copy(update={"url": self.prefect_url}),
                 "mlflow": settings.mlflow.model_copy(update={"uri": self.mlflow_uri}),
                 "dask": settings.dask.model_copy(
-                    update={"address": self.dask_address, "dashboard_port": port_of(self.dask_dashboard)}
+                    update={
+                        "address": self.dask_address,
+                        "dashboard_port": port_of(self.dask_dashboard),
+                        "dashboard": self.dask_dashboard,
+                    }
                 ),
                 "serving": settings.serving.model_copy(update={"host": self.serving_host, "port": self.serving_port}),
                 "exporter": settings.exporter.model_copy(update={"port": self.exporter_port}),
@@ -175,6 +179,13 @@ def port_of(address: str) -> int:
 
 def host_of(address: str) -> str:
     return urlsplit(address).hostname or ""
+
+
+def _dashboard(settings: Settings) -> str:
+    """A stack's own never listens on another address than this machine's, wherever its scheduler does."""
+    if settings.dask.address and not is_local(settings.dask.address):
+        return settings.dask_dashboard
+    return f"http://{_loopback(settings.host)}:{settings.dask.dashboard_port}"
 
 
 def _loopback(host: str) -> str:

@@ -99,7 +99,7 @@ class Supervisor:
         """Write supervisord's configuration and one file a service for its guard."""
         for folder in (self.run_dir, self.log_dir):
             folder.mkdir(parents=True, exist_ok=True)
-        self.run_dir.chmod(0o700)
+            folder.chmod(0o700)
         user = "user = root" if os.geteuid() == 0 else ""  # silences a warning; it is who we are already
         parts = [_HEAD.format(socket=_escaped(self.socket), user=user)]
         for service in services:

@@ -5,7 +5,10 @@ Their configuration is rendered into the home before they are started. They ask 
 """
 
 import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +17,7 @@ import yaml
 
 from deployments.local.record import StackRecord, host_of, port_of, starts_dask
 from deployments.local.service import Service
-from observability.alertmanager.configuration import alertmanager_configuration
+from observability.alertmanager.configuration import addresses, alertmanager_configuration
 from observability.prometheus.configuration import Job, Watching
 from observability.prometheus.duration import duration
 from observability.prometheus.rules import in_a_hurry, rule_files
@@ -67,6 +70,7 @@ def watching_services(record: StackRecord, settings: Settings) -> Iterator[Servi
             name="alertmanager",
             title="Alertmanager",
             command=(
+                *(sys.executable, "-m", "observability.alertmanager.masked", *map(str, addresses(observe)), "--"),
                 path,
                 f"--config.file={_configuration(record, 'alertmanager')}",
                 f"--web.listen-address=127.0.0.1:{record.alertmanager_port}",
@@ -108,8 +112,17 @@ def configure_watching(record: StackRecord, settings: Settings) -> None:
         seconds=observe.scrape_seconds,
     )
     _write(_configuration(record, "prometheus"), yaml.safe_dump(watching.rendered(), sort_keys=False))
-    told = yaml.safe_dump(alertmanager_configuration(observe), sort_keys=False)
-    _write(_configuration(record, "alertmanager"), told)
+    told = alertmanager_configuration(observe, url_files=_reads_url_files(program("alertmanager")))
+    _write(_configuration(record, "alertmanager"), yaml.safe_dump(told, sort_keys=False))
+
+
+def _reads_url_files(alertmanager: str | None) -> bool:
+    """Whether it is of 0.26 or later."""
+    if alertmanager is None:
+        return False
+    said = subprocess.run([alertmanager, "--version"], capture_output=True, text=True, check=False)
+    found = re.search(r"version (\d+)\.(\d+)", said.stdout + said.stderr)
+    return found is not None and (int(found[1]), int(found[2])) >= (0, 26)
 
 
 def forget_watching(home: Path) -> None:

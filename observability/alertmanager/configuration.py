@@ -16,19 +16,22 @@ GROUP_WAIT, GROUP_INTERVAL = 30.0, 300.0
 REPEAT = {"critical": 4 * 3600.0, "warning": 12 * 3600.0}
 
 
-def alertmanager_configuration(settings: ObserveSettings) -> dict[str, Any]:
+def alertmanager_configuration(settings: ObserveSettings, *, url_files: bool = False) -> dict[str, Any]:
     """The content of ``alertmanager.yml``.
 
-    It may hold addresses that are secret, so keep it from others: Alertmanager reads those of webhooks from files of
-    their own since 0.26 only, and Debian's is 0.25.
+    Without ``url_files`` it holds addresses of webhooks, which are secret, so keep it from others: Alertmanager shows
+    them on its page then, too.
+
+    Args:
+        url_files: Alertmanager reads such an address from a file, as it does since 0.26; Debian's is 0.25.
 
     Raises:
         SettingsInvalidError: a file that a setting names cannot be read.
     """
     hurry = settings.hurry
-    on_call = _receiver("on-call", settings)
-    heartbeat = _heartbeat(settings)
-    beat = duration(settings.heartbeat_seconds / hurry)
+    on_call = _receiver("on-call", settings, url_files)
+    heartbeat = _heartbeat(settings, url_files)
+    beat = settings.heartbeat_seconds / hurry
     return {
         "templates": [f"{TEMPLATES}/*.tmpl"],
         "route": {
@@ -43,8 +46,9 @@ def alertmanager_configuration(settings: ObserveSettings) -> dict[str, Any]:
                     "matchers": ['alertname="SluiceWatchdog"'],
                     "receiver": heartbeat["name"],
                     "group_wait": "0s",
-                    "group_interval": beat,
-                    "repeat_interval": beat,
+                    "group_interval": duration(beat),
+                    # Compared at each of them with the time after the last delivery: as long, every second is left out.
+                    "repeat_interval": duration(0.8 * beat),
                 },
                 {"matchers": ['severity="critical"'], "repeat_interval": duration(REPEAT["critical"] / hurry)},
             ],
@@ -54,10 +58,16 @@ def alertmanager_configuration(settings: ObserveSettings) -> dict[str, Any]:
     }
 
 
-def _receiver(name: str, settings: ObserveSettings) -> dict[str, Any]:
+def addresses(settings: ObserveSettings) -> list[Path]:
+    """The files with addresses that nobody is to see."""
+    files = (settings.webhook_url_file, settings.slack_url_file, settings.heartbeat_url_file)
+    return [file for file in files if file is not None]
+
+
+def _receiver(name: str, settings: ObserveSettings, url_files: bool) -> dict[str, Any]:
     receiver: dict[str, Any] = {}
     if settings.webhook_url_file:
-        webhook: dict[str, Any] = {"url": _address("WEBHOOK_URL_FILE", settings.webhook_url_file)}
+        webhook = _url("WEBHOOK_URL_FILE", settings.webhook_url_file, url_files)
         if settings.webhook_token_file:
             _address("WEBHOOK_TOKEN_FILE", settings.webhook_token_file)
             webhook["http_config"] = {"authorization": {"credentials_file": str(settings.webhook_token_file)}}
@@ -71,11 +81,16 @@ def _receiver(name: str, settings: ObserveSettings) -> dict[str, Any]:
     return {"name": name if receiver else "nobody", **receiver}
 
 
-def _heartbeat(settings: ObserveSettings) -> dict[str, Any]:
+def _heartbeat(settings: ObserveSettings, url_files: bool) -> dict[str, Any]:
     if settings.heartbeat_url_file is None:
         return {"name": "nobody"}
-    url = _address("HEARTBEAT_URL_FILE", settings.heartbeat_url_file)
-    return {"name": "heartbeat", "webhook_configs": [{"url": url, "send_resolved": False}]}
+    url = _url("HEARTBEAT_URL_FILE", settings.heartbeat_url_file, url_files)
+    return {"name": "heartbeat", "webhook_configs": [{**url, "send_resolved": False}]}
+
+
+def _url(setting: str, path: Path, url_files: bool) -> dict[str, Any]:
+    address = _address(setting, path)
+    return {"url_file": str(path)} if url_files else {"url": address}
 
 
 def _slack(settings: ObserveSettings) -> dict[str, Any]:

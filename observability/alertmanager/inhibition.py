@@ -1,57 +1,62 @@
 """What keeps quiet while something else is told: a lesser alert of the same thing, and what follows from an outage."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-# While the first fires, the others follow from it and are not told. Regular expressions of alert names.
-FOLLOWS: Mapping[str, Sequence[str]] = {
-    "SluicePrefectDown": (
-        "SluiceFlowRunsLate",
-        "SluiceFlowRunStuck",
-        "SluiceScheduleMissed",
-        "SluiceNoWorkerPolling",
-        "SluiceExporterBlind",
+# An external label, which Prometheus puts on every alert: one Alertmanager may hear of several installations.
+INSTALLATION = "env"
+
+
+class Follows(NamedTuple):
+    """Attributes:
+    cause: an alert's name.
+    alerts: which are not told while it fires; regular expressions of names.
+    same: labels in which they must agree. One that only one of them has would let all of it be told.
+    source: values of the label ``source`` that those alerts must have; a regular expression.
+    """
+
+    cause: str
+    alerts: tuple[str, ...]
+    same: tuple[str, ...] = ()
+    source: str = ""
+
+
+# The exporter's sources are named after who is asked; `flow_runs` and `archive` need Prefect and the documents.
+FOLLOWS = (
+    Follows(
+        "SluicePrefectDown",
+        ("SluiceFlowRunsLate", "SluiceFlowRunStuck", "SluiceScheduleMissed", "SluiceNoWorkerPolling"),
     ),
-    "SluiceNoWorkerPolling": ("SluiceFlowRunsLate", "SluiceScheduleMissed"),
-    "SluiceDaskDown": ("SluiceDask.+", "SluiceFlowRunStuck"),
-    "SluiceDaskTasksNoWorker": ("SluiceFlowRunStuck",),
-    "SluiceMLflowDown": ("SluiceExporterBlind",),
-    "SluiceDocumentsDown": (
-        "SluicePredictionLogBacklog",
-        "SluicePredictionsLost",
-        "SluiceExporterBlind",
-    ),
-    "SluiceServingDown": ("SluiceServing.+BudgetBurn",),
-    "SluiceNodeNotReady": ("SluicePodPending", "SluicePodCrashLooping"),
-    "SluiceNodeDiskFull": ("SluicePredictionsLost", "SluiceNodeDiskFilling", "SluiceVolumeFilling"),
-}
+    Follows("SluicePrefectDown", ("SluiceExporterBlind",), source="prefect|flow_runs|archive"),
+    Follows("SluiceNoWorkerPolling", ("SluiceFlowRunsLate", "SluiceScheduleMissed")),
+    # A run that failed is why nothing has succeeded for two intervals.
+    Follows("SluiceFlowRunFailed", ("SluiceScheduleMissed",), same=("deployment",)),
+    Follows("SluiceDaskDown", ("SluiceDask.+", "SluiceFlowRunStuck")),
+    Follows("SluiceDaskTasksNoWorker", ("SluiceFlowRunStuck",)),
+    Follows("SluiceMLflowDown", ("SluiceExporterBlind",), source="mlflow"),
+    Follows("SluiceDocumentsDown", ("SluicePredictionLogBacklog", "SluicePredictionsLost")),
+    Follows("SluiceDocumentsDown", ("SluiceExporterBlind",), source="monitor|flow_runs|archive"),
+    Follows("SluiceServingDown", ("SluiceServing.+BudgetBurn",)),
+    # Pods are not told to be of a node.
+    Follows("SluiceNodeNotReady", ("SluicePodPending", "SluicePodCrashLooping")),
+    Follows("SluiceNodeDiskFull", ("SluiceNodeDiskFilling",), same=("instance", "mountpoint")),
+)
 
 
 def inhibit_rules() -> list[dict[str, Any]]:
     """As Alertmanager has them."""
-    rules: list[dict[str, Any]] = [
-        {
-            "source_matchers": ['severity="critical"'],
-            "target_matchers": ['severity="warning"'],
-            "equal": ["namespace", "alertname", "model"],
-        }
-    ]
-    # A run that failed is why nothing has succeeded for two intervals.
-    rules.append(
-        {
-            "source_matchers": ['alertname="SluiceFlowRunFailed"'],
-            "target_matchers": ['alertname="SluiceScheduleMissed"'],
-            "equal": ["namespace", "deployment"],
-        }
-    )
-    for down, others in FOLLOWS.items():
-        # An alert that is source and target at once mutes nothing of itself.
-        names = "|".join(others)
-        rules.append(
-            {
-                "source_matchers": [f'alertname="{down}"'],
-                "target_matchers": [f'alertname=~"{names}"', f'alertname!="{down}"'],
-                "equal": ["namespace"],
-            }
-        )
-    return rules
+    lesser = {
+        "source_matchers": ['severity="critical"'],
+        "target_matchers": ['severity="warning"'],
+        "equal": [INSTALLATION, "alertname", "model"],
+    }
+    return [lesser, *map(_rule, FOLLOWS)]
+
+
+def _rule(one: Follows) -> dict[str, Any]:
+    # An alert that is source and target at once mutes nothing of itself.
+    targets = [f'alertname=~"{"|".join(one.alerts)}"', f'alertname!="{one.cause}"']
+    return {
+        "source_matchers": [f'alertname="{one.cause}"'],
+        "target_matchers": [*targets, *([f'source=~"{one.source}"'] if one.source else [])],
+        "equal": [INSTALLATION, *one.same],
+    }

@@ -2,20 +2,19 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
+from datetime import datetime, timedelta
+from functools import lru_cache
 from threading import Lock
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
-
 from sluice.runs import PrefectRuns
-from sluice.schedule import Schedule
+from sluice.schedule import ANCHOR, Schedule
 
 # A list of them is long, and changes when somebody deploys or pauses.
 REMEMBERED_SECONDS = 10.0
-# Due times that are looked at for the longest pause between two: a working week's cron has its weekend among them.
-_TICKS = 10
+# What is looked at for the longest pause of a cron: a year of it, or so many due times where they are more often, but a
+# week at least, which has the weekend of working days and the nights of working hours in it.
+_YEAR, _WEEK, _TICKS = timedelta(days=366), timedelta(days=8), 1000
 
 
 class Deployed(NamedTuple):
@@ -62,21 +61,31 @@ class Deployments:
         )
 
 
-def interval_of(deployment: Mapping[str, Any], now: datetime | None = None) -> float | None:
+def interval_of(deployment: Mapping[str, Any]) -> float | None:
     """The longest pause, in seconds, between two due times; of several schedules the one with the shortest."""
     if deployment.get("paused"):
         return None
     active = (one["schedule"] for one in deployment.get("schedules") or () if one.get("active"))
-    found = [seconds for seconds in (_longest(one, now or datetime.now(UTC)) for one in active) if seconds is not None]
-    return min(found, default=None)
+    return min((seconds for seconds in map(_longest, active) if seconds is not None), default=None)
 
 
-def _longest(schedule: Mapping[str, Any], now: datetime) -> float | None:
+def _longest(schedule: Mapping[str, Any]) -> float | None:
     if schedule.get("interval") is not None:
         return float(schedule["interval"])
+    return _longest_of_cron(schedule.get("cron"))
+
+
+@lru_cache
+def _longest_of_cron(cron: str | None) -> float | None:
+    """On the clock of its zone, from the same day on each time: the hour of a change of the clock is no pause."""
+    longest, last = 0.0, None
     try:
-        known = Schedule(cron=schedule.get("cron"), timezone=schedule.get("timezone") or "UTC")
-        ticks = list(islice(known.ticks(now), _TICKS))
-    except (ValidationError, ValueError):  # a recurrence rule, which none of ours is, or a cron with seconds
+        for number, tick in enumerate(Schedule(cron=cron).ticks(ANCHOR)):
+            if last is not None:
+                longest = max(longest, (tick - last) / timedelta(seconds=1))
+                if tick - ANCHOR > (_WEEK if number >= _TICKS else _YEAR):
+                    break
+            last = tick
+    except ValueError:  # a recurrence rule, which none of ours is, or a cron with seconds
         return None
-    return max(((late - early) / timedelta(seconds=1) for early, late in pairwise(ticks)), default=None)
+    return longest

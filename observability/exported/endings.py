@@ -27,7 +27,11 @@ _AT_ONCE = 100
 
 
 class Ending(NamedTuple):
-    """A run entered a terminal state. ``started`` and ``due`` are None where the run was deleted since."""
+    """A run entered a terminal state.
+
+    Attributes:
+        seconds: that it was Running, all its tries; None where it never began, or was deleted since.
+    """
 
     state_id: str
     run_id: str
@@ -36,8 +40,7 @@ class Ending(NamedTuple):
     type: str
     state_name: str
     at: datetime
-    started: datetime | None
-    due: datetime | None
+    seconds: float | None
 
 
 class Start(NamedTuple):
@@ -79,7 +82,7 @@ class Endings:
         return [
             Start(run["id"], run["deployment_id"], _time(run["start_time"]), _seconds(run, "start_time"))
             for run in found
-            if run["deployment_id"] and run["start_time"]
+            if run["deployment_id"] and run["start_time"] and _began(run)
         ]
 
     def latest(self, deployment_id: str, types: Sequence[str]) -> Ending | None:
@@ -115,7 +118,7 @@ def _of_run(run: Mapping[str, Any]) -> Ending | None:
         return None
     at = _time(state.get("timestamp") or run["end_time"])
     known = (run["deployment_id"], run["state_type"], run["state_name"] or "", at)
-    return Ending(run["state_id"], run["id"], run["name"], *known, _maybe(run["start_time"]), _due(run))
+    return Ending(run["state_id"], run["id"], run["name"], *known, _running(run))
 
 
 def _of_event(event: Mapping[str, Any], runs: Mapping[str, Mapping[str, Any]]) -> Ending | None:
@@ -130,19 +133,20 @@ def _of_event(event: Mapping[str, Any], runs: Mapping[str, Mapping[str, Any]]) -
         return None
     known = (deployment, resource["prefect.state-type"], resource.get("prefect.state-name", ""))
     name = resource.get("prefect.resource.name", "")
-    return Ending(event["id"], run_id, name, *known, _time(event["occurred"]), _maybe(run.get("start_time")), _due(run))
+    return Ending(event["id"], run_id, name, *known, _time(event["occurred"]), _running(run))
 
 
-def _due(run: Mapping[str, Any]) -> datetime | None:
-    return _maybe(run.get("expected_start_time"))
+def _began(run: Mapping[str, Any]) -> bool:
+    """By the number of its tries: Prefect dates the start of a run that never began, too, when it ends."""
+    return bool(run.get("run_count"))
+
+
+def _running(run: Mapping[str, Any]) -> float | None:
+    return float(run["total_run_time"]) if _began(run) else None
 
 
 def _seconds(run: Mapping[str, Any], to: str) -> float:
     return (_time(run[to]) - _time(run["expected_start_time"])) / timedelta(seconds=1)
-
-
-def _maybe(text: str | None) -> datetime | None:
-    return _time(text) if text else None
 
 
 def _time(text: str) -> datetime:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
+from observability.exported.use_cases import readable_configs
 from sluice.lake import Lake
 from sluice.settings import Settings
-from sluice.use_case import installed_configs
 
 
 class FeatureSets:
@@ -33,10 +33,10 @@ class FeatureSets:
             "After which they count as stale (monitor.features_max_age).",
             labels=["feature_set"],
         )
-        for name, config in installed_configs().items():
-            versions = self._lake.versions(f"features/{name}")
-            if versions:
-                latest.add_metric([name], versions[0].created_at.timestamp())
+        for name, config in readable_configs().items():
+            newest = self._lake.newest(f"features/{name}")
+            if newest is not None:
+                latest.add_metric([name], newest.created_at.timestamp())
             if config.monitor.features_max_age is not None:
                 age.add_metric([name], config.monitor.features_max_age)
         yield from (latest, age)

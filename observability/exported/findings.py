@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
+from observability.exported.use_cases import readable_configs
 from sluice.documents import DocumentStore
 from sluice.monitor_findings import Findings, FindingsStore
-from sluice.use_case import installed_configs
 
 
 class Monitored:
@@ -23,7 +23,7 @@ class Monitored:
         """Raises:
         ServiceUnavailableError: the document store does not answer.
         """
-        found = (FindingsStore(self._documents, name).latest() for name in sorted(installed_configs()))
+        found = (FindingsStore(self._documents, name).latest() for name in sorted(readable_configs()))
         return list(families([findings for findings in found if findings is not None]))
 
 

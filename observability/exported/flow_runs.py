@@ -62,7 +62,7 @@ class FlowRuns:
         endings = self._endings.since(since)
         starts = self._endings.starts(since)
         known = self._deployments.known(ending.deployment_id for ending in tally.news(endings))
-        for count in tally.keep(known):
+        for count in tally.keep(known, now):
             self._look_back(count)
         tally.add(endings, now)
         tally.add_starts(starts, now)
@@ -89,7 +89,7 @@ def families(tally: Tally) -> Iterator[Metric]:
     )
     seconds = HistogramMetricFamily(
         "sluice_flow_run_duration_seconds",
-        "From a run's start to its end; runs that were cancelled are left out.",
+        "How long a run was Running, all its tries; without those that were cancelled or never began.",
         labels=["deployment"],
     )
     delay = HistogramMetricFamily(
@@ -98,6 +98,11 @@ def families(tally: Tally) -> Iterator[Metric]:
     succeeded = GaugeMetricFamily(
         "sluice_flow_last_success_timestamp_seconds",
         "When a run last completed; until one does, when the deployment was made.",
+        labels=["deployment"],
+    )
+    scheduled = GaugeMetricFamily(
+        "sluice_deployment_scheduled_timestamp_seconds",
+        "Since when its schedule is as it is: made, changed or resumed. None without an active one.",
         labels=["deployment"],
     )
     failed = GaugeMetricFamily(
@@ -113,6 +118,8 @@ def families(tally: Tally) -> Iterator[Metric]:
         seconds.add_metric([name], count.seconds.buckets, count.seconds.total)
         delay.add_metric([name], count.delay.buckets, count.delay.total)
         succeeded.add_metric([name], (count.succeeded or count.deployment.created).timestamp())
+        if count.scheduled is not None:
+            scheduled.add_metric([name], count.scheduled.timestamp())
         if count.failed is not None:
             failed.add_metric((name, count.failed["run"], count.failed["name"]), 1)
-    yield from (runs, expired, seconds, delay, succeeded, failed)
+    yield from (runs, expired, seconds, delay, succeeded, scheduled, failed)

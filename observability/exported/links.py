@@ -6,16 +6,14 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from sluice.settings import Settings, without_credentials
 
-NAMES = ("prefect", "mlflow", "console", "grafana", "runbooks")
+NAMES = ("prefect", "mlflow", "grafana", "runbooks")
 
 
 def links(settings: Settings) -> dict[str, str]:
     """By name; empty where the settings have none."""
-    serving = settings.serving
     found = {
         "prefect": settings.prefect.pages,
         "mlflow": settings.mlflow.ui or settings.mlflow.uri,
-        "console": serving.ui or f"http://{serving.host}:{serving.port}",
         "grafana": settings.observe.grafana_url,
         "runbooks": settings.observe.runbooks_url,
     }

@@ -6,8 +6,9 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
 from observability.exported.registered import MlflowAliases, Registered
+from observability.exported.use_cases import readable_configs
 from sluice.settings import MlflowSettings
-from sluice.use_case import UseCaseConfig, installed_configs
+from sluice.use_case import UseCaseConfig
 
 # Anybody may set any alias, and log any metric: labels must be few.
 ALIASES = ("champion", "challenger")
@@ -27,7 +28,7 @@ class Models:
         """Raises:
         ServiceUnavailableError: MLflow does not answer.
         """
-        return list(families(self._aliases.read(), installed_configs()))
+        return list(families(self._aliases.read(), readable_configs()))
 
 
 def families(found: Sequence[Registered], configs: Mapping[str, UseCaseConfig]) -> Iterator[Metric]:

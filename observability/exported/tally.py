@@ -6,7 +6,7 @@ revision than the one that was read does nothing: two exporters, of which one is
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from observability.exported.deployments import Deployed
@@ -25,7 +25,12 @@ _BROKEN = ("FAILED", "CRASHED")
 
 
 class Count:
-    """Of one deployment. ``failed`` is the newest run that failed or crashed and that no success has followed."""
+    """Of one deployment.
+
+    Attributes:
+        failed: the newest run that failed or crashed and that no success has followed.
+        scheduled: since when it has the schedule that it has; None without an active one.
+    """
 
     def __init__(self, deployment: Deployed, kept: Mapping[str, Any] | None = None) -> None:
         kept = kept or {}
@@ -36,18 +41,29 @@ class Count:
         self.delay = Spread(DELAY_BOUNDS, kept.get("delay"))
         self.succeeded: datetime | None = kept.get("succeeded")
         self.failed: dict[str, Any] | None = kept.get("failed")
+        self._interval: float | None = kept.get("interval")
+        self.scheduled: datetime | None = kept.get("scheduled")
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> "Count":
         """From a document; Prefect may not answer yet."""
         return cls(Deployed(kept["id"], kept["name"], kept["created"], None), kept)
 
+    def follow(self, deployment: Deployed, now: datetime) -> bool:
+        """The deployment as it is now; whether its schedule is another than before, or was resumed."""
+        self.deployment = deployment
+        if deployment.interval == self._interval:
+            return False
+        self._interval = deployment.interval
+        self.scheduled = None if deployment.interval is None else now
+        return True
+
     def add(self, ending: Ending) -> None:
         self.states[ending.type.lower()] += 1
         if ending.type == "CANCELLED":
             self.expired += ending.state_name == EXPIRED
-        elif ending.started is not None:
-            self.seconds.add((ending.at - ending.started) / timedelta(seconds=1))
+        elif ending.seconds is not None:
+            self.seconds.add(ending.seconds)
         self.note(ending)
 
     def note(self, ending: Ending) -> None:
@@ -74,6 +90,8 @@ class Count:
             "delay": self.delay.document,
             "succeeded": self.succeeded,
             "failed": self.failed,
+            "interval": self._interval,
+            "scheduled": self.scheduled,
         }
 
 
@@ -98,16 +116,15 @@ class Tally:
         store.unique(COLLECTION, ["id"])
         return cls(store.find_one(COLLECTION, KEY) or {})
 
-    def keep(self, known: Mapping[str, Deployed]) -> list[Count]:
+    def keep(self, known: Mapping[str, Deployed], now: datetime) -> list[Count]:
         """Count these deployments and no others; gives those that are new."""
         new = [Count(one) for id, one in known.items() if id not in self.counts]
         gone = self.counts.keys() - known.keys()
         for id in gone:
             del self.counts[id]
-        for id, count in self.counts.items():
-            count.deployment = known[id]
         self.counts |= {count.deployment.id: count for count in new}
-        self.changed |= bool(new or gone)
+        rescheduled = [id for id, count in self.counts.items() if count.follow(known[id], now)]
+        self.changed |= bool(new or gone or rescheduled)
         return new
 
     def begin(self, now: datetime) -> None:

@@ -94,7 +94,7 @@ def run_families(
     )
     oldest = GaugeMetricFamily(
         "sluice_flow_oldest_run_age_seconds",
-        "For how long the oldest of them has run, or been in that state, or been due; 0 where there is none.",
+        "For how long the oldest of them has been in that state, of this try, or been due; 0 where there is none.",
         labels=("deployment", "state"),
     )
     for name in sorted(names.values()):
@@ -119,8 +119,6 @@ def schedules(known: Iterable[Deployed]) -> GaugeMetricFamily:
 
 def _since(run: Mapping[str, Any], state: str) -> datetime:
     entered = (run.get("state") or {}).get("timestamp") or run["created"]
-    if state == "running":
-        return datetime.fromisoformat(run["start_time"] or entered)
     if state in {"scheduled", "late"}:
         return datetime.fromisoformat(run.get("next_scheduled_start_time") or run["expected_start_time"])
     return datetime.fromisoformat(entered)

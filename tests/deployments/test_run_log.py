@@ -135,6 +135,24 @@ def test_filters_choose_among_all_lines() -> None:
             assert [line.message for line in log.last(wanted, 5)] == ["the cause"]
 
 
+def test_no_line_is_given_twice_while_more_are_written() -> None:
+    """Each moves the lines of the next page by one."""
+    prefect = FakePrefect()
+    for number in range(450):
+        prefect.write(number, f"old {number}")
+    answer = prefect.handler
+
+    def writing(request: httpx.Request) -> httpx.Response:
+        answered = answer(request)
+        if request.url.path.endswith("/logs/filter"):
+            prefect.write(500 + len(prefect.logs), "new")
+        return answered  # type: ignore[return-value]
+
+    with PrefectRuns("http://prefect/api", httpx.MockTransport(writing)) as runs:
+        log = RunLog(runs, find_run(runs, RUN))
+        assert [line.message for line in log.last(LogFilter(), 1000)] == [f"old {number}" for number in range(450)]
+
+
 @pytest.mark.parametrize("which", ["nobody", str(uuid4())])
 def test_unknown_run_is_named(which: str) -> None:
     """By name and by id."""

@@ -48,14 +48,18 @@ class FakeStates(httpx.MockTransport):
             {
                 "id": run, "name": f"name of {run}", "deployment_id": deployment, "created": moment, "start_time": None,
                 "expected_start_time": moment, "next_scheduled_start_time": None, "end_time": None,
+                "run_count": 0, "total_run_time": 0.0, "state": None,
             },
         )  # fmt: skip
+        if known["state"] and known["state"]["type"] == "RUNNING":
+            known["total_run_time"] += self.now - seconds(known["state"]["timestamp"])
         name = name or type.capitalize()
         state = {"id": state_id, "timestamp": moment, "type": type, "name": name}
         known |= {"state_id": state_id, "state_type": type, "state_name": name, "state": state}
-        if type == "RUNNING" and known["start_time"] is None:
-            known["start_time"] = moment
         final = type in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+        known["run_count"] += type == "RUNNING"
+        if type == "RUNNING" or final:  # of one that never began, its end
+            known["start_time"] = known["start_time"] or moment
         known["end_time"] = (known["end_time"] or moment) if final else None
         if not self.loses_events:
             resource = {
@@ -108,6 +112,11 @@ class FakeStates(httpx.MockTransport):
 def at(seconds: float) -> str:
     """A moment so many seconds after `START`, as Prefect writes it."""
     return (START + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
+
+
+def seconds(moment: str) -> float:
+    """After `START`; what `at` was given."""
+    return (datetime.fromisoformat(moment) - START).total_seconds()
 
 
 def _matches(run: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

@@ -36,3 +36,14 @@ def expressions() -> dict[str, str]:
         for number, rule in enumerate(rules(file)):
             found[f"{file.stem}: {rule.get('alert') or rule['record']} {number}"] = rule["expr"]
     return found
+
+
+def labels_by_alert() -> dict[str, dict[str, str]]:
+    """Labels that each alert has when it fires: those of the rules' own tests, which promtool has judged."""
+    found: dict[str, dict[str, str]] = {}
+    for file in FILES:
+        for test in yaml.safe_load((ROOT / "rules" / "tests" / file.name).read_text())["tests"]:
+            for case in test.get("alert_rule_test", ()):
+                for fires in case["exp_alerts"]:
+                    found.setdefault(case["alertname"], fires.get("exp_labels") or {})
+    return found

@@ -2,13 +2,16 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from observability.alertmanager.configuration import alertmanager_configuration
+from deployments.local.watching import _reads_url_files
+from observability.alertmanager.configuration import addresses, alertmanager_configuration
 from observability.alertmanager.inhibition import FOLLOWS, inhibit_rules
+from observability.redaction import MASK
 from sluice.errors import SettingsInvalidError
 from sluice.observe_settings import ObserveSettings
 from tests.observability.rules import FILES, alerts
@@ -81,7 +84,8 @@ def test_how_often_is_told(receivers: ObserveSettings) -> None:
     route = alertmanager_configuration(receivers)["route"]
     assert route["group_by"] == ["alertname", "deployment", "model"]
     assert (route["group_wait"], route["group_interval"], route["repeat_interval"]) == ("30s", "5m", "12h")
-    critical = route["routes"][1]
+    watchdog, critical = route["routes"]
+    assert (watchdog["group_interval"], watchdog["repeat_interval"]) == ("1m", "48s")
     assert critical == {"matchers": ['severity="critical"'], "repeat_interval": "4h"}
     route = alertmanager_configuration(receivers.model_copy(update={"hurry": 60}))["route"]
     assert (route["group_wait"], route["group_interval"], route["repeat_interval"]) == ("500ms", "5s", "12m")
@@ -98,6 +102,31 @@ def test_secrets_of_receivers_come_from_files(receivers: ObserveSettings, tmp_pa
     assert "mail-secret" not in repr(receivers)
 
 
+def test_a_later_alertmanager_reads_all_addresses_from_files(receivers: ObserveSettings, tmp_path: Path) -> None:
+    """Since 0.26; then none is on its page."""
+    text = yaml.safe_dump(alertmanager_configuration(receivers, url_files=True))
+    assert "-secret" not in text
+    for file in addresses(receivers):
+        assert str(file) in text
+
+
+@pytest.mark.parametrize(("version", "reads"), [("0.25.0", False), ("0.26.0", True), ("0.28.1", True), ("1.0.0", True)])
+def test_its_version_decides(version: str, reads: bool, tmp_path: Path) -> None:
+    program = tmp_path / "alertmanager"
+    program.write_text(f"#!/bin/sh\necho 'alertmanager, version {version} (branch: HEAD)' >&2\n")
+    program.chmod(0o700)
+    assert _reads_url_files(str(program)) is reads
+
+
+def test_no_address_is_in_what_it_logs(receivers: ObserveSettings) -> None:
+    """Nor what is behind the host, and every line arrives, also what is said after a request to end."""
+    said = 'for file do echo Post \\"$(cat $file)\\" refused; done; echo the last, of /hook?key=webhook-secret'
+    command = [sys.executable, "-m", "observability.alertmanager.masked", *map(str, addresses(receivers)), "--"]
+    shell = ["/bin/sh", "-c", said, "sh", *map(str, addresses(receivers))]
+    done = subprocess.run([*command, *shell], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f'Post "{MASK}" refused'] * 3 + [f"the last, of {MASK}"]
+
+
 @pytest.mark.parametrize("field", ["webhook_url_file", "slack_url_file", "heartbeat_url_file"])
 def test_a_missing_file_is_named(field: str, tmp_path: Path) -> None:
     """One line that names the setting, before anything is started."""
@@ -110,11 +139,11 @@ def test_what_is_down_mutes_what_follows_from_it() -> None:
     """Inhibition names alerts that exist, and nothing mutes itself or what tells of its own cause."""
     import re
 
-    for down, others in FOLLOWS.items():
-        assert down in NAMES
-        for pattern in others:
-            assert [name for name in NAMES if re.fullmatch(pattern, name) and name != down], pattern
+    for one in FOLLOWS:
+        assert one.cause in NAMES
+        for pattern in one.alerts:
+            assert [name for name in NAMES if re.fullmatch(pattern, name) and name != one.cause], pattern
     first = inhibit_rules()[0]
-    assert first["equal"] == ["namespace", "alertname", "model"]
+    assert first["equal"] == ["env", "alertname", "model"]
     assert first["source_matchers"] == ['severity="critical"']
     assert first["target_matchers"] == ['severity="warning"']

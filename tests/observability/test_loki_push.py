@@ -97,6 +97,63 @@ def test_queue_is_bounded_and_the_caller_never_waits(loki: Receiver, monkeypatch
     assert time.monotonic() - begun < 2
 
 
+def test_the_queue_is_bounded_in_bytes_too(loki: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty thousand lines of the longest would be gigabytes; the newest are kept."""
+    monkeypatch.setattr(loki_push, "MOST_WAITING_BYTES", 10_000)
+    monkeypatch.setattr(loki_push, "BATCH_SECONDS", 60)
+    push = push_to(loki)
+    for number in range(100):
+        push(time.time(), FIELDS, f"{number:>1000}")
+    assert 85 < push.dropped < 100
+    push.close(5)
+    assert [int(line.text) for line in loki.lines] == list(range(push.dropped, 100))
+
+
+def test_whatever_is_wrong_with_a_batch_the_next_one_is_sent(loki: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else nothing more would come from this process, silently."""
+    monkeypatch.setattr(loki_push, "BATCH_SECONDS", 0.01)
+    said: list[str] = []
+    sink = loki_push.logger.add(lambda message: said.append(str(message)), level="ERROR")
+    push = push_to(loki)
+    push._headers["X-Scope-OrgID"] = "müller"
+    for number in range(2):
+        push(time.time(), FIELDS, "lost")
+        loki.until(lambda: push.refused == number + 1)  # noqa: B023 used at once
+    push._headers["X-Scope-OrgID"] = "one"
+    push(time.time(), FIELDS, "sent")
+    push.close(5)
+    loki_push.logger.remove(sink)
+    assert [line.text for line in loki.lines] == ["sent"]
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("wrong", [{"loki_tenant": "müller"}, {"loki_auth": "tökens"}, {"loki_auth": "two\nlines"}])
+def test_what_no_header_takes_is_refused_at_the_start(wrong: dict[str, str]) -> None:
+    """A user and a password are encoded, and may be anything."""
+    assert LogSettings.model_validate({"loki_auth": "müller:geheim"})
+    with pytest.raises(ValueError, match="ASCII"):
+        LogSettings.model_validate(wrong)
+
+
+WORKER = """
+import os, sys
+from loguru import logger
+from deployments.local import worker
+
+worker.end_lost_runs = lambda settings: logger.warning("these runs were lost")
+worker.sweep_once = lambda settings: None
+sys.argv = ["worker"]
+os.execv = lambda *command: os._exit(7)
+worker.main()
+"""
+
+
+def test_what_a_worker_says_before_prefect_takes_its_place_arrives(loki: Receiver) -> None:
+    """A process that is replaced runs none of its exit functions."""
+    assert run(loki, "", WORKER).returncode == 7
+    assert "these runs were lost" in [json.loads(line.text)["msg"] for line in loki.lines]
+
+
 PROGRAM = """
 import os, signal, sys
 from loguru import logger
@@ -113,7 +170,7 @@ elif sys.argv[1] == "SIGINT":
 """
 
 
-def run(loki: Receiver, how: str) -> subprocess.CompletedProcess[str]:
+def run(loki: Receiver, how: str, program: str = "") -> subprocess.CompletedProcess[str]:
     env = {
         "PATH": "/usr/bin:/bin",
         "PYTHONPATH": str(Path(__file__).parents[2]),
@@ -122,7 +179,7 @@ def run(loki: Receiver, how: str) -> subprocess.CompletedProcess[str]:
         "SLUICE_LOG_FORMAT": "text",
         "SLUICE_PREFECT__AUTH": "sluice:a-long-password",
     }
-    command = [sys.executable, "-c", PROGRAM, how, "a-long-password"]
+    command = [sys.executable, "-c", program or PROGRAM, how, "a-long-password"]
     return subprocess.run(command, capture_output=True, text=True, env=env, timeout=60, check=False)
 
 

@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -139,6 +140,29 @@ def test_pruned_versions_are_gone_and_say_so(lake: Lake) -> None:
     assert [version.version for version in lake.versions("features/t")] == [3, 2, 1, 0]
     after = lake.write("features/t", rows(9), key="e", mode="overwrite")
     assert lake.dataset(after).read()["id"].to_list() == [9]
+
+
+def test_the_newest_version_costs_no_whole_log(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exporter asks for it every half minute; entries about removed files are not versions."""
+    assert lake.newest("raw/t") is None
+    for number in range(30):
+        lake.write("raw/t", rows(number), key=str(number), mode="overwrite")
+    read: list[int] = []
+    history = DeltaTable.history
+
+    def counted(self: DeltaTable, limit: int | None = None) -> list[dict[str, Any]]:
+        found = history(self, limit)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(DeltaTable, "history", counted)
+    newest = lake.newest("raw/t")
+    assert max(read) == 2
+    assert newest == lake.versions("raw/t")[0]
+    for keep in (1, 2, 3):
+        lake.prune("raw/t", [keep], keep_hours=0)
+    assert lake.newest("raw/t") == newest
+    assert lake.latest("raw/t") == TableRef(table="raw/t", version=29)
 
 
 def test_a_commit_onto_an_older_version_is_refused(lake: Lake) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from deployments.local.environment import stack_environment
 from deployments.local.record import StackRecord, current_stack, is_local, port_of, read_record, record_path
 from sluice.settings import DaskSettings, MlflowSettings, Settings
 
@@ -79,3 +80,30 @@ def test_without_a_record_the_environment_counts(tmp_path: Path, monkeypatch: py
 def test_only_local_addresses_are_started(address: str, local: bool) -> None:
     """An engine is started only where its address is this machine."""
     assert is_local(address) is local
+
+
+@pytest.mark.parametrize(
+    ("variables", "dashboard"),
+    [
+        ({}, "http://127.0.0.1:8787"),
+        ({"SLUICE_HOST": "10.0.0.5", "SLUICE_DASK__EXPOSED": "true"}, "http://127.0.0.1:8787"),
+        ({"SLUICE_DASK__ADDRESS": "tcp://127.0.0.1:8786", "SLUICE_DASK__DASHBOARD_PORT": "1"}, "http://127.0.0.1:1"),
+        ({"SLUICE_DASK__ADDRESS": "tcp://dask.example.org:8786"}, "http://dask.example.org:8787"),
+        (
+            {"SLUICE_DASK__ADDRESS": "tcp://dask.example.org:8786", "SLUICE_DASK__DASHBOARD": "https://at.example.org"},
+            "https://at.example.org",
+        ),
+    ],
+)
+def test_everybody_asks_for_the_dashboard_where_it_listens(
+    variables: dict[str, str], dashboard: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record, which Prometheus is configured from, commands, and the stack's processes by their environment."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    record = StackRecord.of(Settings.load(), root=tmp_path)
+    assert record.dask_dashboard == dashboard
+    assert record.applied_to(Settings.load()).dask_dashboard == dashboard
+    for name, value in stack_environment(record).items():
+        monkeypatch.setenv(name, value)
+    assert Settings.load().dask_dashboard == dashboard

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from deployments.local.environment import secret_environment, service_environment, stack_environment
+from deployments.commands.stack import report
+from deployments.local.environment import exports, secret_environment, service_environment, stack_environment
 from deployments.local.record import StackRecord
 from deployments.local.service import Service
 from deployments.local.services import local_services
@@ -105,6 +106,34 @@ def test_passwords_go_by_the_environment_only(tmp_path: Path) -> None:
         "MLFLOW_TRACKING_PASSWORD": "mlflow-password",
     }
     assert secret_environment(Settings(home=tmp_path)) == {}
+
+
+def test_status_prints_no_password_of_an_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither exports, which refer to the setting that has it, nor addresses; what has none is as it was."""
+    for name, value in {
+        "SLUICE_HOME": str(tmp_path),
+        "SLUICE_MLFLOW__URI": "https://user:hunter2/@mlflow.example.org",
+        "SLUICE_PREFECT__URL": "https://user:hunter2@prefect.example.org/api",
+        "SLUICE_DASK__ADDRESS": "tcp://user:hunter2@dask.example.org:8786",
+    }.items():
+        monkeypatch.setenv(name, value)
+    record = StackRecord.of(Settings.load(), root=tmp_path)
+    lines = list(exports(record))
+    assert 'export MLFLOW_TRACKING_URI="$SLUICE_MLFLOW__URI"' in lines
+    assert 'export SLUICE_MLFLOW__URI="$SLUICE_MLFLOW__URI"' in lines
+    assert 'export PREFECT_API_URL="$SLUICE_PREFECT__URL"' in lines
+    assert f"export PREFECT_HOME={tmp_path}/prefect" in lines
+    assert "hunter2" not in "".join(lines)
+    for as_json in (True, False):
+        report(record, Settings.load(), as_json)
+        printed = capsys.readouterr().out
+        assert "mlflow.example.org" in printed
+        assert "hunter2" not in printed
+    assert record.prefect_ui == "https://prefect.example.org"
+    monkeypatch.delenv("SLUICE_MLFLOW__URI")
+    assert "hunter2" not in "".join(exports(record))
 
 
 def test_what_watches_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

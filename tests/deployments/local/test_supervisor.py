@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import stat
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import psutil
 import pytest
 
 from deployments import guard
+from deployments.local import leftovers
 from deployments.local.leftovers import end_leftovers
 from deployments.local.service import Service
 from deployments.local.supervisor import Supervisor, socket_path, tail
@@ -123,6 +125,22 @@ def test_supervisord_runs_and_ends_services(
         os.waitpid(pid, os.WNOHANG)
 
 
+def test_what_ends_while_it_is_ended_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of the stack may die between being found and being told to."""
+    process = subprocess.Popen(["sleep", "1000"], env={guard.MARKER: f"{tmp_path}:sleeper"})
+    belongs = leftovers._belongs
+
+    def belonged(found: object, home: Path) -> bool:
+        answer = belongs(found, home)
+        if isinstance(found, psutil.Process) and found.pid == process.pid:
+            process.kill()
+            process.wait(10)
+        return answer
+
+    monkeypatch.setattr(leftovers, "_belongs", belonged)
+    assert end_leftovers(tmp_path) == 1
+
+
 @pytest.mark.slow
 def test_a_log_cannot_fill_the_disk(tmp_path: Path) -> None:
     """A service that never stops talking keeps some 40 MB of what it said last, the rest is dropped."""
@@ -161,10 +179,11 @@ def await_child(supervisor: Supervisor, name: str, other_than: psutil.Process | 
 
 
 def test_what_it_writes_is_for_its_user_only(tmp_path: Path) -> None:
-    """An address in a service's environment may have a password in it; a file from before is made private too."""
+    """A service's environment and what it logs may have a password in it; what was there before is made private too."""
     run_dir = tmp_path / "run"
     run_dir.mkdir()
     (run_dir / "echo.json").write_text("{}")
     (run_dir / "echo.json").chmod(0o644)
     Supervisor(tmp_path, root=tmp_path).configure([SERVICE], {})
     assert {stat.S_IMODE(path.stat().st_mode) for path in run_dir.iterdir()} == {0o600}
+    assert {stat.S_IMODE((tmp_path / folder).stat().st_mode) for folder in ("run", "logs")} == {0o700}

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
+from statistics import median
 
 import distributed
 import httpx
@@ -153,10 +155,12 @@ def test_a_worker_that_stops_polling(watched: Watched, told: Told) -> None:
 
 
 def test_the_watchdog_stops_with_prometheus(watched: Watched, told: Told) -> None:
-    """The sign of life arrives again and again, and no more when there is no Prometheus."""
-    beats = watched.heard.beats
+    """The sign of life arrives as often as it is set to, and no more when there is no Prometheus."""
+    beats, every = watched.heard.beats, watched.stack.settings.observe.heartbeat_seconds / HURRY
     first = len(beats)
-    assert eventually(lambda: len(beats) >= first + 2, 60)
+    assert eventually(lambda: len(beats) >= first + 9, 60)
+    apart = [later - at for (at, _), (later, _) in pairwise(beats[first:])]
+    assert every * 0.7 < median(apart) < every * 1.3, apart
     assert {body["commonLabels"]["alertname"] for _, body in beats} == {"SluiceWatchdog"}
     stopped = time.time()
     watched.supervisor.stop("prometheus")

@@ -80,6 +80,52 @@ def test_an_end_is_counted_once_however_often_it_is_seen(world: World) -> None:
     assert told["sluice_flow_start_delay_seconds_count", ("train/movies",)] == 1
 
 
+@pytest.mark.parametrize(
+    ("type", "name"), [("CANCELLED", "Expired"), ("CANCELLED", "Cancelled"), ("CRASHED", "Crashed")]
+)
+def test_what_never_began_has_no_delay_and_no_duration(world: World, type: str, name: str) -> None:
+    """Prefect dates a start for it too, when it ends."""
+    world.prefect.enter("run", "SCHEDULED")
+    world.prefect.now += 3600
+    world.prefect.enter("run", type, name)
+    told = world.look()
+    assert told["sluice_flow_runs_total", ("train/movies", type.lower())] == 1
+    assert told["sluice_flow_start_delay_seconds_count", ("train/movies",)] == 0
+    assert told["sluice_flow_run_duration_seconds_count", ("train/movies",)] == 0
+
+
+def test_the_wait_between_two_tries_is_no_part_of_the_duration(world: World) -> None:
+    """Ten seconds, an hour's wait, and ten seconds again."""
+    for state, seconds in (("RUNNING", 10), ("SCHEDULED", 3600), ("RUNNING", 10)):
+        world.prefect.enter("run", state)
+        world.prefect.now += seconds
+    world.prefect.enter("run", "COMPLETED")
+    assert world.look()["sluice_flow_run_duration_seconds_sum", ("train/movies",)] == 20
+
+
+def test_a_schedule_counts_from_when_it_became_what_it_is(world: World) -> None:
+    """Resumed, added to an older deployment, or of another interval: nothing was missed before; also for the next
+    exporter."""
+    since = ("sluice_deployment_scheduled_timestamp_seconds", ("train/movies",))
+    assert since not in world.look()
+
+    def rescheduled(seconds: float, active: bool = True) -> float | None:
+        schedules = [{"active": active, "schedule": {"interval": seconds}}]
+        world.prefect.deploy("movies", schedules=schedules)
+        world.list_again()
+        found = world.look(100).get(since)
+        return None if found is None else found - START.timestamp()
+
+    first = rescheduled(600)
+    assert first == world.prefect.now
+    assert rescheduled(600) == first
+    world.another()
+    assert rescheduled(600) == first
+    assert rescheduled(60) == world.prefect.now
+    assert rescheduled(60, active=False) is None
+    assert rescheduled(60) == world.prefect.now
+
+
 def test_a_lost_event_loses_no_failure(world: World) -> None:
     """Prefect's server was killed before it wrote its history: the runs themselves tell."""
     world.prefect.loses_events = True

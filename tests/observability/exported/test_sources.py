@@ -1,13 +1,17 @@
 """Sources of the exporter: one that fails leaves the others, and its age tells."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import GaugeMetricFamily
 
+from observability.exported import use_cases
 from observability.exported.components import Components
 from observability.exported.findings import Monitored
 from observability.exported.links import links, tell_links
@@ -15,12 +19,15 @@ from observability.exported.models import families
 from observability.exported.page import Page
 from observability.exported.registered import Registered
 from observability.exported.source import Sources
+from observability.exported.use_cases import readable_configs
 from observability.metrics import exposition
 from sluice.embedded_documents import EmbeddedDocuments
+from sluice.mlflow_health import ping
 from sluice.monitor_findings import Drift, Drifted, Findings, FindingsStore, Quality, Uptake
 from sluice.monitor_options import Monitor
-from sluice.settings import Settings
-from sluice.use_case import Threshold, UseCaseConfig
+from sluice.settings import ExporterSettings, Settings
+from sluice.use_case import Threshold, UseCaseConfig, discover
+from tests.observability.rules import FILES, alerts
 from tests.observability.told import values
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
@@ -77,6 +84,46 @@ def test_components_are_up_or_down() -> None:
         there["mlflow"] = state
         assert components.ask("mlflow") is state
         assert registry.get_sample_value("sluice_component_up", {"component": "mlflow"}) == state
+
+
+def test_mlflow_is_asked_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for the outside does not know it: it would be told to be down, as no other component is."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    class Healthy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Healthy) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        ping(f"http://127.0.0.1:{server.server_port}")
+
+
+def test_a_broken_use_case_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is left out and named once; the others are told of."""
+    monkeypatch.setattr(use_cases, "discover", lambda: {"broken": "json", **discover()})
+    said: list[str] = []
+    sink = use_cases.logger.add(lambda message: said.append(str(message)), level="WARNING")
+    found = [readable_configs(), readable_configs()]
+    use_cases.logger.remove(sink)
+    assert found[0].keys() == found[1].keys() == discover().keys()
+    assert len(said) == 1
+    assert "broken" in said[0]
+
+
+def test_a_source_is_read_often_enough_for_its_alert() -> None:
+    """Twice within the time after which SluiceExporterBlind takes it for unread."""
+    (rule,) = [rule for file in FILES for rule in alerts(file) if rule["alert"] == "SluiceExporterBlind"]
+    bound = int(re.findall(r"> (\d+)\n", rule["expr"])[0])
+    for field in ("seconds", "slow_seconds"):
+        assert ExporterSettings.model_validate({field: bound / 2})
+        with pytest.raises(ValueError, match=field):
+            ExporterSettings.model_validate({field: bound / 2 + 1})
 
 
 def test_links_are_in_one_series() -> None:

@@ -52,6 +52,14 @@ def test_runs_count_where_they_are_and_age(prefect: FakeStates) -> None:
     assert (told[CURRENT, (MOVIES, "awaiting_retry")], told[OLDEST, (MOVIES, "awaiting_retry")]) == (1, 60)
 
 
+def test_a_retry_is_as_old_as_itself(prefect: FakeStates) -> None:
+    """Prefect keeps the first try's start."""
+    for state in (("RUNNING", ""), ("SCHEDULED", "AwaitingRetry"), ("RUNNING", "Retrying")):
+        prefect.enter("one", *state)
+        prefect.now += 3600
+    assert look(prefect)[OLDEST, (MOVIES, "running")] == 3600
+
+
 def test_pools_tell_their_newest_heartbeat(prefect: FakeStates) -> None:
     """A pool whose workers are all gone is not ready; one that never had any has no heartbeat."""
     beats = [{"last_heartbeat_time": at(5)}, {"last_heartbeat_time": at(9)}, {"last_heartbeat_time": None}]
@@ -78,14 +86,21 @@ def schedule(active: bool = True, **when: Any) -> dict[str, Any]:
         ([schedule(active=False, interval=600.0)], None),
         ([schedule(cron="0 3 * * *", timezone="UTC")], 86_400),
         ([schedule(cron="0 9 * * 1-5", timezone="Europe/Berlin")], 3 * 86_400),
+        ([schedule(cron="*/15 8-18 * * *")], 13.25 * 3600),
+        ([schedule(cron="0 9-17 * * 1-5")], (2 * 24 + 16) * 3600),
+        ([schedule(cron="* 9-17 * * 1-5")], (2 * 24 + 15) * 3600 + 60),
+        ([schedule(cron="0 3 1 * *")], 31 * 86_400),
+        ([schedule(cron="0 3 1-7 * *")], 25 * 86_400),
+        ([schedule(cron="0 3 1 1 *")], 366 * 86_400),
+        ([schedule(cron="0 3 30 2 *")], None),
         ([schedule(cron="0 3 * * *"), schedule(interval=60.0)], 60),
         ([schedule(rrule="FREQ=DAILY")], None),
     ],
 )
 def test_an_interval_is_the_longest_pause(schedules: list[dict[str, Any]], seconds: float | None) -> None:
-    """A cron of working days has a weekend in it, which is no missed run."""
-    assert interval_of({"paused": False, "schedules": schedules}, START) == seconds
-    assert interval_of({"paused": True, "schedules": schedules}, START) is None
+    """A cron of working days has a weekend in it, one of hours its nights, and neither is a missed run."""
+    assert interval_of({"paused": False, "schedules": schedules}) == seconds
+    assert interval_of({"paused": True, "schedules": schedules}) is None
 
 
 def test_only_active_schedules_are_told(prefect: FakeStates) -> None:
