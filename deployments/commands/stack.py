@@ -213,12 +213,12 @@ def print_addresses(record: "StackRecord") -> None:
 
     for name, url, what in (
         ("Prefect", record.prefect_ui, "runs, their logs and artifacts, schedules"),
-        ("MLflow", without_credentials(record.mlflow_uri), "training runs and registered models"),
+        ("MLflow", record.mlflow_uri, "training runs and registered models"),
         ("Dask", f"{record.dask_ui}/status", "what the workers do"),
         ("Serving", f"{record.serving_url}/docs", "the API, to try out"),
         *((name.capitalize(), url, what) for name, url, what in _watching(record)),
     ):
-        console.print(f"  {name:<12} {url:<34} [dim]{what}[/dim]", soft_wrap=True)
+        console.print(f"  {name:<12} {without_credentials(url):<34} [dim]{what}[/dim]", soft_wrap=True)
 
 
 def _watching(record: "StackRecord") -> "list[tuple[str, str, str]]":

@@ -117,6 +117,7 @@ def test_status_prints_no_password_of_an_address(
         "SLUICE_MLFLOW__URI": "https://user:hunter2/@mlflow.example.org",
         "SLUICE_PREFECT__URL": "https://user:hunter2@prefect.example.org/api",
         "SLUICE_DASK__ADDRESS": "tcp://user:hunter2@dask.example.org:8786",
+        "SLUICE_DASK__DASHBOARD": "https://user:hunter2@dask.example.org",
     }.items():
         monkeypatch.setenv(name, value)
     record = StackRecord.of(Settings.load(), root=tmp_path)

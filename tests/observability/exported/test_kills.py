@@ -81,10 +81,15 @@ class Platform:
 
     def fail(self) -> None:
         """A run that has failed as soon as this returns."""
+        self.run("RUNNING", "FAILED")
+
+    def run(self, *states: str, seconds: float = 0) -> None:
+        """A run that enters these states, with so many seconds after each."""
         path = f"/deployments/{self._deployment}/create_flow_run"
         run = self.runs.request("POST", path, {"state": {"type": "SCHEDULED"}})["id"]
-        for state in ("RUNNING", "FAILED"):
+        for state in states:
             self.runs.request("POST", f"/flow_runs/{run}/set_state", {"state": {"type": state}, "force": True})
+            time.sleep(seconds)
 
     def told(self, series: str) -> float | None:
         found = re.search(rf"^{re.escape(series)} (\S+)$", httpx.get(self.page, trust_env=False).text, re.MULTILINE)
@@ -135,6 +140,20 @@ def test_no_kill_counts_twice_or_loses_a_failed_run(platform: Platform) -> None:
     assert platform.failed() == 8
     assert platform.told('sluice_component_up{component="mlflow"}') == 0
     assert platform.told('sluice_exporter_errors_total{source="flow_runs"}') == 0
+
+
+def test_only_what_ran_has_a_duration_and_a_delay(platform: Platform) -> None:
+    """Prefect dates a start for what never began, too, and keeps the first one's of what is tried again."""
+    of = '{deployment="train/movies"}'
+    _eventually(lambda: platform.failed() == 0)
+    platform.run("CANCELLED")
+    platform.run("CRASHED")
+    platform.run("RUNNING", "SCHEDULED", "RUNNING", "COMPLETED", seconds=2)
+    _eventually(lambda: platform.told('sluice_flow_runs_total{deployment="train/movies",state="completed"}') == 1)
+    assert platform.told('sluice_flow_runs_total{deployment="train/movies",state="crashed"}') == 1
+    assert platform.told(f"sluice_flow_run_duration_seconds_count{of}") == 1
+    assert 4 <= (platform.told(f"sluice_flow_run_duration_seconds_sum{of}") or 0) < 5.5
+    assert platform.told(f"sluice_flow_start_delay_seconds_count{of}") == 1
 
 
 def _eventually(condition: Callable[[], object], seconds: float = 90.0) -> None:
