@@ -13,9 +13,10 @@ import orjson
 from bson.errors import BSONError
 from loguru import logger
 from prometheus_client import CollectorRegistry, Counter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from serving.background import give_way
+from serving.exchange import read_as
 from serving.prediction_id import PATTERN, made_at
 from serving.prediction_log import PredictionLog
 from serving.served import now
@@ -229,12 +230,7 @@ class Feedback:
 
 
 def _read(body: Any, caller: str) -> Told:
-    try:
-        read = FeedbackBody.model_validate(body)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "body"
-        raise InputInvalidError(field=field, problem=first["msg"]) from None
+    read = read_as(FeedbackBody, body)
     try:
         happened_at = read.at and read.at.astimezone(UTC)
     except OverflowError:  # its zone takes it out of the years 1 to 9999, which stores have

@@ -6,14 +6,13 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from sluice.answer_columns import ANSWERS
 from sluice.documents import Document, DocumentStore
 
 # A week of a busy service has millions; the newest tell as much. A document may have a thousand rows.
 MOST_DOCUMENTS = 20_000
 MOST_ROWS = 100_000
 PAGE = 100
-# Keys of an answer with several columns that are the answer itself, the most telling first.
-_ANSWERS = ("probability", "prediction", "score", "label")
 
 
 class Logged(NamedTuple):
@@ -79,7 +78,7 @@ def of_documents(found: Sequence[Document]) -> Logged:
 def answers(output: Any, rows: int) -> list[Any]:
     """A scalar a row, of any of the forms of an output: a list, a list of records, or columns; empty for others."""
     if isinstance(output, dict):
-        named = next((output[name] for name in _ANSWERS if name in output), None)
+        named = next((output[name] for name in ANSWERS if name in output), None)
         return answers(named, rows) if named is not None else []
     if not isinstance(output, list) or len(output) != rows:
         return []
@@ -90,7 +89,7 @@ def answers(output: Any, rows: int) -> list[Any]:
 def scalar(answer: Any) -> Any:
     """The number or text that an answer comes to; None where it is neither."""
     if isinstance(answer, dict):
-        named = [answer[name] for name in _ANSWERS if name in answer]
+        named = [answer[name] for name in ANSWERS if name in answer]
         if len(answer) == 1:
             named = list(answer.values())
         return next((one for one in named if _is_scalar(one)), None)

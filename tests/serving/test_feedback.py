@@ -290,7 +290,7 @@ def test_one_that_cannot_be_joined_does_not_hold_up_the_others(rig: Rig) -> None
     rig.tell(good)
     rig.log.record(prediction(good))
     eventually(lambda: [told["prediction_id"] for told in rig.told()] == [good])
-    assert [one["prediction_id"] for one in rig.store.find(WAITING)] == [odd]
+    eventually(lambda: [one["prediction_id"] for one in rig.store.find(WAITING)] == [odd])
 
 
 def test_without_a_store_and_without_room_it_is_not_accepted(tmp_path: Path, embedded: EmbeddedDocuments) -> None:
