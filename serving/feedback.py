@@ -41,6 +41,7 @@ MOST_AHEAD_SECONDS = 300.0
 THREADS = 2
 # Requests that wait keep their places, and predictions need those: beyond these bounds the spool takes it.
 STORE_SECONDS = 1.0
+DISK_SECONDS = 5.0
 AWAY_SECONDS = 5.0
 MOST_UNDER_WAY = 64
 
@@ -172,10 +173,11 @@ class Feedback:
         """The local spool brings it to the store. An acknowledged outcome survives a kill."""
         document = document_json.encode(told.document)
         try:
-            await asyncio.get_running_loop().run_in_executor(self._spooling, self._log.keep, WAITING, document)
-        except OSError as error:
-            address = "the document store and the local spool"
-            raise ServiceUnavailableError(service="Feedback", address=address, hint=f"{error}.") from None
+            async with asyncio.timeout(DISK_SECONDS):
+                await asyncio.get_running_loop().run_in_executor(self._spooling, self._log.keep, WAITING, document)
+        except OSError as error:  # which a timeout is too
+            address, hint = "the document store and the local spool", f"{str(error) or 'The disk is too slow'}."
+            raise ServiceUnavailableError(service="Feedback", address=address, hint=hint) from None
         return "waiting"
 
     def _opened(self) -> DocumentStore:
