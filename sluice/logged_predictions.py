@@ -38,22 +38,26 @@ def read(documents: DocumentStore, model: str, version: str, since: datetime) ->
     collection = f"{model}_predictions"
     documents.index(collection, ["version", "at"])
     found: list[Document] = []
-    rows, window = 0, {"$gte": since}
+    rows, size, window = 0, PAGE, {"$gte": since}
     while rows < MOST_ROWS and len(found) < MOST_DOCUMENTS:
         page = documents.find(
             collection,
             {"version": version, "at": window},
             sort=[("at", -1)],
-            limit=PAGE,
+            limit=size,
             fields=["at", "rows", "features", "output"],
         )
         # More of the last one's time may be on the next page, which begins with that time.
-        whole = [one for one in page if len(page) < PAGE or one["at"] > page[-1]["at"]] or page
+        full = len(page) == size < MOST_DOCUMENTS
+        whole = [one for one in page if one["at"] > page[-1]["at"]] if full else page
         found += whole
         rows += sum(int(one["rows"]) for one in whole)
-        if len(page) < PAGE:
+        if not full:
             break
-        window = {"$gte": since, "$lt": whole[-1]["at"]}
+        if whole:
+            window = {"$gte": since, "$lt": whole[-1]["at"]}
+        else:  # all are of one time
+            size *= 2
     return of_documents(found)
 
 
