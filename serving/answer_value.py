@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# Of an answer with several columns, those that are the answer itself, the most telling first.
-_NAMED = ("probability", "prediction", "score", "label")
+from sluice.answer_columns import ANSWERS
 
 
 def first_value(answer: Any) -> float | None:
@@ -20,7 +19,7 @@ def first_value(answer: Any) -> float | None:
         if not names or not len(answer):
             return None
         # By place: a fifth of the time that taking the column takes.
-        wanted = names if len(names) == 1 else [one for one in _NAMED if one in names]
+        wanted = names if len(names) == 1 else [one for one in ANSWERS if one in names]
         found = (_finite(answer.iat[0, names.index(one)]) for one in wanted)
         return next((value for value in found if value is not None), None)
     if isinstance(answer, pd.Series):

@@ -11,7 +11,7 @@ from serving import errors
 from serving.access import Access, Caller
 from serving.console.policy import CONSOLE_HEADERS, is_console, to_sign_in
 from serving.exchange import Answer, Call
-from serving.limits import SMALL_BYTES, ConcurrencyLimit, RateLimiter, read_body
+from serving.limits import SMALL_BYTES, ConcurrencyLimit, RateLimiter, SlowReaders, read_body
 from serving.metrics import ServingMetrics
 from serving.quick_routes import Found, QuickRoutes
 from serving.scopes import STREAMS, UNLIMITED
@@ -53,6 +53,7 @@ class Door:
         self._metrics = metrics
         self._app, self._routes, self._access = app, routes, access
         self._rate = RateLimiter(limits.rate, limits.burst)
+        self._readers = SlowReaders(limits.seconds)
         self._under_way = ConcurrencyLimit(limits.concurrency)
         self._body_bytes, self._seconds = limits.body_bytes, limits.seconds
         self._small_bytes = min(limits.body_bytes, SMALL_BYTES)
@@ -76,11 +77,16 @@ class Door:
                 self._under_way.acquire()
         except SluiceError as error:
             answer = to_sign_in(error, scope) or errors.known(error, method, path, route)
-            await _send(send, answer)
+            for message in _messages(answer):
+                await send(message)
             return
         try:
             if found is not None:
-                await _send(send, await self._answer(found, scope, caller, receive))
+                answer = await self._answer(found, scope, caller, receive)
+                try:
+                    await self._readers.tell(send, _messages(answer))
+                except ClientDisconnect:
+                    scope["gone"] = True
             else:
                 scope["caller"], scope["scopes"] = caller.name, caller.scopes
                 await self._app(scope, self._bounded(receive, scope), self._secured(send, scope))
@@ -157,7 +163,9 @@ class Door:
         return secured
 
 
-async def _send(send: Send, answer: Answer) -> None:
+def _messages(answer: Answer) -> tuple[Message, Message]:
     length = (_LENGTH, str(len(answer.body)).encode())
-    await send({"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length]})
-    await send({"type": "http.response.body", "body": answer.body})
+    return (
+        {"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length]},
+        {"type": "http.response.body", "body": answer.body},
+    )

@@ -1,17 +1,20 @@
 """A request and its answer, without the web framework: what the quick routes take and give."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 import orjson
+from pydantic import BaseModel, ValidationError
 
 from sluice.errors import InputInvalidError
 
 if TYPE_CHECKING:
     from serving.served import ServedModel
 
+M = TypeVar("M", bound=BaseModel)
 JSON = b"application/json"
+MOST_PROBLEMS = 20
 _CONTENT_TYPE = b"content-type"
 
 
@@ -82,3 +85,26 @@ def read_json(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise InputInvalidError(field="body", problem=f"is not JSON: {error}") from None
+
+
+def read_as(model: type[M], content: Any, depth: int | None = None) -> M:
+    """JSON that a client sent, as a model of it.
+
+    Args:
+        depth: how far down fields are named; where one may be of several types, each stands behind it.
+
+    Raises:
+        InputInvalidError: naming each field that is wrong.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        problems = [
+            {
+                "field": ".".join(str(part) for part in one["loc"][:depth]) or "body",
+                "message": one["msg"].removeprefix("Value error, "),
+            }
+            for one in error.errors(include_url=False, include_input=False, include_context=False)[:MOST_PROBLEMS]
+        ]
+        first = problems[0]
+        raise InputInvalidError(field=first["field"], problem=first["message"], problems=problems) from None

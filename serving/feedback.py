@@ -13,9 +13,10 @@ import orjson
 from bson.errors import BSONError
 from loguru import logger
 from prometheus_client import CollectorRegistry, Counter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from serving.background import give_way
+from serving.exchange import read_as
 from serving.prediction_id import PATTERN, made_at
 from serving.prediction_log import PredictionLog
 from serving.served import now
@@ -40,6 +41,7 @@ MOST_AHEAD_SECONDS = 300.0
 THREADS = 2
 # Requests that wait keep their places, and predictions need those: beyond these bounds the spool takes it.
 STORE_SECONDS = 1.0
+DISK_SECONDS = 5.0
 AWAY_SECONDS = 5.0
 MOST_UNDER_WAY = 64
 
@@ -171,10 +173,11 @@ class Feedback:
         """The local spool brings it to the store. An acknowledged outcome survives a kill."""
         document = document_json.encode(told.document)
         try:
-            await asyncio.get_running_loop().run_in_executor(self._spooling, self._log.keep, WAITING, document)
-        except OSError as error:
-            address = "the document store and the local spool"
-            raise ServiceUnavailableError(service="Feedback", address=address, hint=f"{error}.") from None
+            async with asyncio.timeout(DISK_SECONDS):
+                await asyncio.get_running_loop().run_in_executor(self._spooling, self._log.keep, WAITING, document)
+        except OSError as error:  # which a timeout is too
+            address, hint = "the document store and the local spool", f"{str(error) or 'The disk is too slow'}."
+            raise ServiceUnavailableError(service="Feedback", address=address, hint=hint) from None
         return "waiting"
 
     def _opened(self) -> DocumentStore:
@@ -229,12 +232,7 @@ class Feedback:
 
 
 def _read(body: Any, caller: str) -> Told:
-    try:
-        read = FeedbackBody.model_validate(body)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "body"
-        raise InputInvalidError(field=field, problem=first["msg"]) from None
+    read = read_as(FeedbackBody, body)
     try:
         happened_at = read.at and read.at.astimezone(UTC)
     except OverflowError:  # its zone takes it out of the years 1 to 9999, which stores have

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
-from serving.exchange import read_json
+from serving.exchange import read_as, read_json
 from serving.recommendations import COUNT, MOST_EXCLUDED, MOST_ITEMS, WHOLE, Item
 from serving.schemas import Item as RecommendedItem
 from serving.schemas import Schema
@@ -61,15 +61,7 @@ def read(body: bytes) -> LikedItems:
     """Raises:
     InputInvalidError: naming each field that is wrong.
     """
-    try:
-        return LikedItems.model_validate(read_json(body))
-    except ValidationError as error:
-        problems = [
-            {"field": ".".join(str(part) for part in one["loc"][:2]) or "body", "message": one["msg"]}
-            for one in error.errors(include_url=False, include_input=False, include_context=False)[:20]
-        ]
-        first = problems[0]
-        raise InputInvalidError(field=first["field"], problem=first["message"], problems=problems) from None
+    return read_as(LikedItems, read_json(body), depth=2)
 
 
 def recommender_of(served: ServedModel) -> RecommenderModel:

@@ -1,6 +1,7 @@
 """Limits on what callers may ask for. All of them belong to the event loop: none takes a lock."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from math import ceil
 from time import monotonic
 from typing import Any
@@ -10,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from sluice.request_errors import BodyTooLargeError, OverloadedError, TooManyRequestsError
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 # Callers that are remembered. One that is forgotten gets its burst anew.
 CALLERS = 10_000
 RETRY_SECONDS = 1
@@ -83,6 +85,49 @@ class ConcurrencyLimit:
 
     def release(self) -> None:
         self.under_way -= 1
+
+
+class SlowReaders:
+    """Ends answers that nobody reads. One timer looks after all: one for each would cost as much as a small answer."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        # In which look's time each began; below 0: it was too slow.
+        self._began: dict[asyncio.Task[Any], int] = {}
+        self._look, self._looking = 0, False
+
+    async def tell(self, send: Send, messages: Iterable[MutableMapping[str, Any]]) -> None:
+        """Send, for at most twice the seconds.
+
+        Raises:
+            ClientDisconnect: the client does not read.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        self._began[task] = self._look
+        if not self._looking:
+            self._looking = True
+            asyncio.get_running_loop().call_later(self._seconds, self._end_slow)
+        try:
+            for message in messages:
+                await send(message)
+        except asyncio.CancelledError:
+            if self._began[task] >= 0:
+                raise
+            task.uncancel()
+            raise ClientDisconnect from None
+        finally:
+            del self._began[task]
+
+    def _end_slow(self) -> None:
+        for task, began in self._began.items():
+            if 0 <= began < self._look:
+                self._began[task] = -1
+                task.cancel()
+        self._look += 1
+        self._looking = bool(self._began)
+        if self._looking:
+            asyncio.get_running_loop().call_later(self._seconds, self._end_slow)
 
 
 async def read_body(receive: Receive, content_length: bytes | None, limit: int) -> bytes:

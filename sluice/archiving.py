@@ -18,7 +18,7 @@ from sluice.errors import ServiceRefusedError, ServiceUnavailableError
 from sluice.run_details import RESULT
 from sluice.run_names import RunNames
 from sluice.run_summary import Run, RunSummary
-from sluice.runs import FINAL, UNDER_WAY, FlowRun, PrefectRuns
+from sluice.runs import FINAL, UNDER_WAY, FlowRun, PrefectRuns, all_cached
 from sluice.settings import Settings
 from sluice.task_runs import TaskRun, task_runs
 
@@ -157,7 +157,8 @@ class Archiving:
             self._archive.put_task(task)
             self._remember(task)
         # Without its stages, which are added to it below and by those that are copied later.
-        run = Run(**summary.model_dump(), **content, unchanged=_unchanged(tasks))
+        unchanged = all_cached((task.task, task.state_type, task.state) for task in tasks)
+        run = Run(**summary.model_dump(), **content, unchanged=unchanged)
         if not self._is_new(run) and not changed:
             return Looked()
         self._archive.put_run(run)
@@ -177,14 +178,6 @@ def _hash(one: Run | TaskRun) -> int:
     # How long a run has been under way is no change of it; it is told again when it has ended.
     under_way = isinstance(one, Run) and one.ended is None
     return hash(one.model_dump_json(exclude={"seconds"} if under_way else None))
-
-
-def _unchanged(tasks: Sequence[TaskRun]) -> bool | None:
-    """As `PrefectRuns.unchanged`: whether all but the plan came from the cache; None where that is not known."""
-    done = [task for task in tasks if task.task != "plan"]
-    if not done or not all(task.final for task in done):
-        return None
-    return all(task.state == "Cached" for task in done)
 
 
 def _decoded(data: Any) -> Any:

@@ -6,14 +6,13 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from sluice.answer_columns import ANSWERS
 from sluice.documents import Document, DocumentStore
 
 # A week of a busy service has millions; the newest tell as much. A document may have a thousand rows.
 MOST_DOCUMENTS = 20_000
 MOST_ROWS = 100_000
 PAGE = 100
-# Keys of an answer with several columns that are the answer itself, the most telling first.
-_ANSWERS = ("probability", "prediction", "score", "label")
 
 
 class Logged(NamedTuple):
@@ -39,22 +38,26 @@ def read(documents: DocumentStore, model: str, version: str, since: datetime) ->
     collection = f"{model}_predictions"
     documents.index(collection, ["version", "at"])
     found: list[Document] = []
-    rows, window = 0, {"$gte": since}
+    rows, size, window = 0, PAGE, {"$gte": since}
     while rows < MOST_ROWS and len(found) < MOST_DOCUMENTS:
         page = documents.find(
             collection,
             {"version": version, "at": window},
             sort=[("at", -1)],
-            limit=PAGE,
+            limit=size,
             fields=["at", "rows", "features", "output"],
         )
         # More of the last one's time may be on the next page, which begins with that time.
-        whole = [one for one in page if len(page) < PAGE or one["at"] > page[-1]["at"]] or page
+        full = len(page) == size < MOST_DOCUMENTS
+        whole = [one for one in page if one["at"] > page[-1]["at"]] if full else page
         found += whole
         rows += sum(int(one["rows"]) for one in whole)
-        if len(page) < PAGE:
+        if not full:
             break
-        window = {"$gte": since, "$lt": whole[-1]["at"]}
+        if whole:
+            window = {"$gte": since, "$lt": whole[-1]["at"]}
+        else:  # all are of one time
+            size *= 2
     return of_documents(found)
 
 
@@ -79,7 +82,7 @@ def of_documents(found: Sequence[Document]) -> Logged:
 def answers(output: Any, rows: int) -> list[Any]:
     """A scalar a row, of any of the forms of an output: a list, a list of records, or columns; empty for others."""
     if isinstance(output, dict):
-        named = next((output[name] for name in _ANSWERS if name in output), None)
+        named = next((output[name] for name in ANSWERS if name in output), None)
         return answers(named, rows) if named is not None else []
     if not isinstance(output, list) or len(output) != rows:
         return []
@@ -90,7 +93,7 @@ def answers(output: Any, rows: int) -> list[Any]:
 def scalar(answer: Any) -> Any:
     """The number or text that an answer comes to; None where it is neither."""
     if isinstance(answer, dict):
-        named = [answer[name] for name in _ANSWERS if name in answer]
+        named = [answer[name] for name in ANSWERS if name in answer]
         if len(answer) == 1:
             named = list(answer.values())
         return next((one for one in named if _is_scalar(one)), None)

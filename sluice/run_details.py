@@ -11,7 +11,7 @@ from sluice.errors import RunNotFoundError
 from sluice.forgotten_runs import ForgottenRuns
 from sluice.run_names import RunNames
 from sluice.run_summary import Artifact, Run, Stage
-from sluice.runs import FINAL, FlowRun, PrefectRuns
+from sluice.runs import FlowRun, PrefectRuns, all_cached
 
 # Of artifacts: what a flow gave, as `flows.result` writes it. Prefect keeps results where only its workers can read.
 RESULT = "result"
@@ -41,7 +41,10 @@ class RunDetails:
         """The details of a run that Prefect has."""
         children = _newest(self._prefect.children(run.id), again=run.run_count > 1)
         tasks = self._tasks([run.id, *(child.id for child in children)])
-        unchanged = {id: _unchanged(of_run) for id, of_run in tasks.items()}
+        unchanged = {
+            id: all_cached((task["name"], task["state_type"], task["state_name"]) for task in of_run)
+            for id, of_run in tasks.items()
+        }
         stages = [self._stage(child, unchanged) for child in children]
         artifacts = self._artifacts([run.id, *(stage.run for stage in stages)])
         results = [one for one in artifacts if one.type == RESULT and one.run == run.id]
@@ -107,14 +110,6 @@ def _newest(children: list[FlowRun], *, again: bool) -> list[FlowRun]:
     """Of a run that was tried again the newest run of each flow; the ones before are what was tried before."""
     in_order = sorted(children, key=lambda child: child.created)
     return list({child.flow_id if again else child.id: child for child in in_order}.values())
-
-
-def _unchanged(tasks: Iterable[dict[str, Any]]) -> bool | None:
-    """As `PrefectRuns.unchanged` has it: the plan is always made."""
-    states = [(task["state_type"], task["state_name"]) for task in tasks if not task["name"].startswith("plan")]
-    if not states or any(kind not in FINAL for kind, _ in states):
-        return None
-    return all(name == "Cached" for _, name in states)
 
 
 def _all(parts: Iterable[bool | None]) -> bool | None:

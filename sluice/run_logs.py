@@ -7,14 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from sluice.component_logs import LEVELS
 from sluice.errors import InputInvalidError
 from sluice.paging import Cursor, Position, first, rows
 from sluice.runs import PrefectRuns
 
 MOST_LINES = 1000
 _ORDER = "TIMESTAMP_ASC"
-# Python's, and those that loguru adds.
-LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "SUCCESS": 25, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 
 
 class LogLine(BaseModel):

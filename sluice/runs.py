@@ -26,6 +26,18 @@ _TRIES = 8
 _PAGE = 200
 
 
+def all_cached(tasks: Iterable[tuple[str, str, str]]) -> bool | None:
+    """Whether a stage had nothing to do: all its tasks but the plan came from the cache. None: not known yet.
+
+    Args:
+        tasks: name, type and name of the state of each.
+    """
+    states = [(kind, state) for name, kind, state in tasks if name.partition("-")[0] != "plan"]
+    if not states or any(kind not in FINAL for kind, _ in states):
+        return None
+    return all(state == "Cached" for _, state in states)
+
+
 class FlowRun(BaseModel):
     """One run as it is now."""
 
@@ -210,11 +222,8 @@ class PrefectRuns:
         return list(self.request("POST", "/task_runs/filter", query))
 
     def unchanged(self, run_id: str) -> bool | None:
-        """Whether a stage had nothing to do: all its tasks but the plan came from the cache. None: not known yet."""
-        tasks = [task for task in self.tasks(run_id) if not task["name"].startswith("plan")]
-        if not tasks or any(task["state_type"] not in FINAL for task in tasks):
-            return None
-        return all(task["state_name"] == "Cached" for task in tasks)
+        """`all_cached` of a stage's tasks."""
+        return all_cached((task["name"], task["state_type"], task["state_name"]) for task in self.tasks(run_id))
 
     def log(self, run_ids: Iterable[str], level: int = 40, limit: int = 20) -> list[str]:
         """The last lines at or above a level (as in `logging`) of these runs, oldest first."""

@@ -2,8 +2,9 @@
 
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_validator
 
+from serving.exchange import read_as
 from serving.model_key import ModelKey
 from serving.schemas import ModelStatus
 from sluice.errors import InputInvalidError
@@ -23,13 +24,8 @@ class _Body(BaseModel):
         Raises:
             InputInvalidError: naming the field that is wrong.
         """
-        try:
-            return cls.model_validate(content)
-        except ValidationError as error:
-            first = error.errors()[0]
-            # A number that may be written as text is a union, whose members stand behind the field.
-            field = str(first["loc"][0]) if first["loc"] else "body"
-            raise InputInvalidError(field=field, problem=first["msg"].removeprefix("Value error, ")) from None
+        # A number that may be written as text is a union, whose members stand behind the field.
+        return read_as(cls, content, depth=1)
 
     @field_validator("reason", check_fields=False)
     @classmethod

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
+from serving.exchange import read_as
 from serving.operations import Operations
 from serving.runs.log_stream import LogStream, Streams
 from serving.runs.schemas import LineList, RunBody, RunList, RunQuery
@@ -49,12 +48,12 @@ class RunHandlers:
         Raises:
             DeploymentNotFoundError, InputInvalidError: nothing was started.
         """
-        asked = _read(body)
+        asked = read_as(RunBody, body)
         if key and asked.idempotency_key and key != asked.idempotency_key:
             problem = "the header Idempotency-Key has another one. Send it once."
             raise InputInvalidError(field="idempotency_key", problem=problem)
         if key:
-            asked = _read({**body, "idempotency_key": key})
+            asked = read_as(RunBody, {**body, "idempotency_key": key})
         request = RunRequest(asked.deployment, asked.parameters, caller, asked.idempotency_key or "", traceparent)
         return await self._operations.call(self._start, request)
 
@@ -133,15 +132,6 @@ class RunHandlers:
         run = await self._operations.call(find, self._prefect, run_id)
         follower = RunFollower(self._prefect, self._names, run, least, after)
         return LogStream(self._streams, lambda: self._operations.finish(follower.look))
-
-
-def _read(body: Any) -> RunBody:
-    try:
-        return RunBody.model_validate(body)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "body"
-        raise InputInvalidError(field=field, problem=first["msg"]) from None
 
 
 def _filter(query: RunQuery) -> RunFilter | None:

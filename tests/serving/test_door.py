@@ -1,11 +1,18 @@
 """What every request passes, on whichever route."""
 
+import asyncio
 import socket
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import orjson
 import pytest
 
+from serving.access import Caller
+from serving.door import Door, Message, Send
+from serving.exchange import Answer, Call
+from serving.quick_routes import QuickRoutes
 from sluice.settings import LimitSettings
 from tests.serving.conftest import Service
 
@@ -21,6 +28,53 @@ def test_a_body_that_never_ends_ends(service: Service, path: str) -> None:
             answer = connection.recv(4096)
         assert answer.startswith(b"HTTP/1.1 504"), answer
         assert time.monotonic() - started < 9
+
+
+def test_a_client_that_does_not_read_keeps_no_place() -> None:
+    """Its answer is given up when the time is over; a task that somebody else ends is not taken for that."""
+    table = QuickRoutes()
+    table.add("GET", "/quick", quick)
+    access: Any = SimpleNamespace(let_in=lambda *_: Caller("shop", frozenset()))
+    door = Door(nothing, table, access, LimitSettings(seconds=0.1, concurrency=1))
+
+    async def ask(send: Send) -> None:
+        scope = {"type": "http", "method": "GET", "path": "/quick", "raw_path": b"/quick", "headers": []}
+        await door({**scope, "query_string": b""}, nobody_sends, send)
+
+    async def one_after_the_other() -> list[int]:
+        statuses = []
+
+        async def note(message: Message) -> None:
+            statuses.append(message.get("status", 0))
+
+        silent = asyncio.create_task(ask(never))
+        await asyncio.sleep(0.01)
+        await ask(note)
+        await silent
+        await ask(note)
+        ended = asyncio.create_task(ask(never))
+        await asyncio.sleep(0.01)
+        ended.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await ended
+        return [status for status in statuses if status]
+
+    assert asyncio.run(asyncio.wait_for(one_after_the_other(), 5)) == [503, 200]
+
+
+async def quick(call: Call) -> Answer:
+    return Answer(200, b"{}")
+
+
+async def nothing(scope: Any, receive: Any, send: Any) -> None: ...
+
+
+async def nobody_sends() -> Message:
+    return {"type": "http.request", "body": b""}
+
+
+async def never(message: Message) -> None:
+    await asyncio.Event().wait()
 
 
 @pytest.mark.parametrize("path", ["/invocations?model=numbers", "/feedback"])

@@ -1,6 +1,7 @@
 """Feedback: a clear answer each time, and every outcome beside its prediction once."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -290,7 +291,7 @@ def test_one_that_cannot_be_joined_does_not_hold_up_the_others(rig: Rig) -> None
     rig.tell(good)
     rig.log.record(prediction(good))
     eventually(lambda: [told["prediction_id"] for told in rig.told()] == [good])
-    assert [one["prediction_id"] for one in rig.store.find(WAITING)] == [odd]
+    eventually(lambda: [one["prediction_id"] for one in rig.store.find(WAITING)] == [odd])
 
 
 def test_without_a_store_and_without_room_it_is_not_accepted(tmp_path: Path, embedded: EmbeddedDocuments) -> None:
@@ -304,6 +305,25 @@ def test_without_a_store_and_without_room_it_is_not_accepted(tmp_path: Path, emb
         with pytest.raises(ServiceUnavailableError) as error:
             rig.tell(log.new_id())
         assert error.value.status == 503
+        feedback.close()
+
+
+def test_a_disk_that_hangs_holds_nobody_up_either(
+    tmp_path: Path, embedded: EmbeddedDocuments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client is told to try again."""
+    monkeypatch.setattr(module, "DISK_SECONDS", 0.1)
+    store: Any = Moody(embedded)
+    store.away = True
+    answers = threading.Event()
+    with logging_to(tmp_path / "spool", lambda: store) as log:
+        monkeypatch.setattr(log, "keep", lambda *_: answers.wait())
+        feedback = Feedback(lambda: store, log, lambda: MODELS, PredictionLogSettings(), CollectorRegistry())
+        try:
+            with pytest.raises(ServiceUnavailableError, match="too slow"):
+                Rig(log, feedback, embedded, CollectorRegistry()).tell(log.new_id())
+        finally:
+            answers.set()
         feedback.close()
 
 

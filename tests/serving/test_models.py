@@ -201,6 +201,20 @@ def test_a_load_that_takes_too_long_names_the_model(shelf: Shelf, registry: Fake
     shelf.use(ask)
 
 
+def test_workers_remember_together_what_was_served(registry: FakeRegistry, tmp_path: Path) -> None:
+    """Whichever of them starts again without the registry knows what any of them has served."""
+    movies, numbers = (registry.get(name, alias="champion") for name in ("movies", "numbers"))
+    path = tmp_path / "served.json"
+    first, second = Remembered(path), Remembered(path)
+    first.put(ModelKey("movies"), movies)
+    second.put(ModelKey("numbers"), numbers)
+    again = Remembered(path)
+    assert [again.get(ModelKey(name)) for name in ("movies", "numbers")] == [movies, numbers]
+    second.forget(ModelKey("movies"))
+    assert Remembered(path).get(ModelKey("movies")) is None
+    assert Remembered(path).get(ModelKey("numbers")) == numbers
+
+
 def test_the_service_comes_up_without_the_registry(service: Service, registry: FakeRegistry, tmp_path: Path) -> None:
     """What was served last is served again after a restart, from this machine's copy."""
     with service() as client:

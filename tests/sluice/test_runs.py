@@ -143,6 +143,7 @@ def test_unknown_run_is_named(run_id: str) -> None:
         ({"plan-1": "Completed", "read-2": "Cached", "write-3": "Cached"}, True),
         ({"plan-1": "Completed", "read-2": "Cached", "gate-3": "Completed"}, False),
         ({"plan-1": "Completed", "read-2": "Running"}, None),
+        ({"plan-1": "Completed", "planets-2": "Cached"}, True),
         ({"plan-1": "Completed"}, None),
     ],
 )
