@@ -23,8 +23,8 @@ from benchmarks.spread import Spread
 from deployments.local.ports import free_ports
 
 TITLE = "Observability: what logs, metrics and traces add to a prediction over HTTP"
-PLAN = Plan(rounds=12, seconds=5, warm=1, open_seconds=0)
-QUICK = Plan(rounds=2, seconds=2, warm=1, open_seconds=0)
+PLAN = Plan(rounds=12, seconds=5, warm=1, open_seconds=20, common_rate=True)
+QUICK = Plan(rounds=2, seconds=2, warm=1, open_seconds=3, common_rate=True)
 NOTHING, METRICS, TRACES = "nothing", "logs and metrics", "and traces, 10 %"
 SAMPLE = 0.1
 # Percent of the p50 without any, set before anything was measured.
@@ -54,11 +54,16 @@ def run(bench: Bench) -> Result:
         notes=[
             "32 connections of wrk, medians of the rounds (and their range). Servers are stopped out of turn. What is "
             "added is the median, over the rounds, of each round's p50 against that of the same round without any.",
+            "Calm: an open loop at half the rate that the slowest of the three could answer, the same for all of them.",
             "The forest's requests are computed together while it is busy, which hides most of what a request adds.",
             f"{sent} batches of spans reached the collector.",
         ],
         details={
-            f"{line.line.model}, {line.line.name}": {"p50": [one.p50 for one in line.rounds], "cpu_ms": line.cpu}
+            f"{line.line.model}, {line.line.name}": {
+                "p50": [one.p50 for one in line.rounds],
+                "cpu_ms": line.cpu,
+                "open_loop": line.open,
+            }
             for line in measured.lines
         },
     )
@@ -82,8 +87,9 @@ def _table(measured: Measured, model: str) -> Table:
             name = line.line.name
             more = None if name == NOTHING else added(measured, model, name)
             p50, cpu = Spread.of(one.p50 for one in line.rounds), Spread.of(line.cpu)
-            rows.append([name, p50, Spread.of(one.p99 for one in line.rounds), cpu, more])
-    columns = ["observed", "p50, ms", "p99, ms", "CPU a request, ms", "p50 added, %"]
+            calm = line.open or {}
+            rows.append([name, p50, Spread.of(one.p99 for one in line.rounds), cpu, more, calm["p50"], calm["p99"]])
+    columns = ["observed", "p50, ms", "p99, ms", "CPU a request, ms", "p50 added, %", "calm p50, ms", "calm p99, ms"]
     return Table(title=model.capitalize(), columns=columns, rows=[list(row) for row in rows])
 
 
@@ -103,7 +109,7 @@ def _sides(made: Made, collector: str) -> Iterator[Side]:
             (port,) = free_ports("127.0.0.1", 1)
             own = {"SLUICE_SERVING__PORT": str(port), "SLUICE_HOME": str(made.folder / f"home-{model}-{number}")}
             command = [*quiet.command[:-1], "benchmarks.unobserved_serving"] if name == NOTHING else quiet.command
-            lines = [replace(line, name=name) for line in quiet.lines]
+            lines = [replace(line, name=name, open=True) for line in quiet.lines]
             yield replace(quiet, name=name, port=port, command=command, env={**quiet.env, **env, **own}, lines=lines)
 
 

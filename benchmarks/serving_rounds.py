@@ -27,12 +27,17 @@ IDLE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Plan:
-    """Seconds, of a round, of what comes before it and is not counted, and of the open loop."""
+    """Seconds, of a round, of what comes before it and is not counted, and of the open loop.
+
+    Attributes:
+        common_rate: the open loop asks all sides of a model at half the rate of the slowest, not each at half its own.
+    """
 
     rounds: int
     seconds: int
     warm: int
     open_seconds: int
+    common_rate: bool = False
 
 
 @dataclass
@@ -88,7 +93,8 @@ def measure(bench: Bench, sides: Sequence[Side], folder: Path, plan: Plan, env: 
             known.footprint = known.server.footprint()
         generator = up.enter_context(Peer("benchmarks.open_loop", env, folder / "open_loop.log"))
         for line in filter(lambda one: one.line.open, measured.lines):
-            line.open = _open_loop(line, generator, plan)
+            alike = [one for one in measured.lines if one.line.model == line.line.model] if plan.common_rate else [line]
+            line.open = _open_loop(line, generator, plan, min(map(_rate, alike)) / 2)
         for line in measured.lines:
             with turn(line.server):
                 compare(line.server.port, line.line)  # still, after the load
@@ -170,8 +176,11 @@ def _round(line: MeasuredLine, plan: Plan) -> None:
         line.cpu.append(1000 * (line.server.cpu_seconds() - before) / max(done.rate * plan.seconds, 1))
 
 
-def _open_loop(line: MeasuredLine, generator: Peer, plan: Plan) -> dict[str, Any]:
-    rate = median(one.rate for one in line.rounds) / 2
+def _rate(line: MeasuredLine) -> float:
+    return median(one.rate for one in line.rounds)
+
+
+def _open_loop(line: MeasuredLine, generator: Peer, plan: Plan, rate: float) -> dict[str, Any]:
     asked = {"port": line.server.port, "requests": str(line.requests), "rate": rate}
     with turn(line.server):
         generator.ask(**asked, seconds=plan.warm)

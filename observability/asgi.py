@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 from opentelemetry import context, trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
-from prometheus_client import CollectorRegistry, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Gauge
 
+from observability.deferred_histogram import DeferredHistogram, DeferredSeries
 from observability.metrics import HTTP_DURATION_BUCKETS
 from observability.tracing import parsed, trace_id, traceparent, tracer
 
@@ -47,15 +48,17 @@ class HttpMiddleware:
     def __init__(self, app: App, registry: CollectorRegistry, sample: float = 0.0) -> None:
         self._app = app
         self._sample = sample
-        self._duration = Histogram(
+        self._duration = DeferredHistogram(
             "http_server_request_duration_seconds",
             "Duration of HTTP server requests.",
             ("http_request_method", "http_route", "http_response_status_code"),
             buckets=HTTP_DURATION_BUCKETS,
             registry=registry,
         )
-        self._known: dict[tuple[str, str, int], Histogram] = {}
-        self._active = Gauge("http_server_active_requests", "HTTP server requests under way.", registry=registry)
+        self._known: dict[tuple[str, str, int], DeferredSeries] = {}
+        self._under_way = 0
+        active = Gauge("http_server_active_requests", "HTTP server requests under way.", registry=registry)
+        active.set_function(lambda: self._under_way)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -77,11 +80,11 @@ class HttpMiddleware:
                 status = message["status"]
             await send(message)
 
-        self._active.inc()
+        self._under_way += 1
         try:
             await self._app(scope, receive, noting_status)
         finally:
-            self._active.dec()
+            self._under_way -= 1
             self._series(_method(scope), _route(scope), status).observe(perf_counter() - started)
 
     async def _traced(
@@ -101,7 +104,7 @@ class HttpMiddleware:
                     message["headers"] = [*message.get("headers", ()), header]
             await send(message)
 
-        self._active.inc()
+        self._under_way += 1
         token = context.attach(trace.set_span_in_context(span))
         try:
             await self._app(scope, receive, noting_status)
@@ -110,7 +113,7 @@ class HttpMiddleware:
             raise
         finally:
             context.detach(token)
-            self._active.dec()
+            self._under_way -= 1
             route = _route(scope)
             example = {"trace_id": scope["trace_id"], "span_id": f"{ids.span_id:016x}"}
             self._series(_method(scope), route, status).observe(
@@ -118,7 +121,7 @@ class HttpMiddleware:
             )
             _end(span, scope, route, status)
 
-    def _series(self, method: str, route: str, status: int) -> Histogram:
+    def _series(self, method: str, route: str, status: int) -> DeferredSeries:
         """The labels are few, and finding them costs as much as observing."""
         known = self._known.get((method, route, status))
         if known is None:

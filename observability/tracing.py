@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ def configure_tracing(settings: Settings, *, service: str) -> None:
     at_end(spans.close)
 
 
+@cache  # the provider is set once; until then this is a tracer that will ask it
 def tracer() -> Tracer:
     """For spans of ours."""
     return trace.get_tracer("sluice")

@@ -40,7 +40,7 @@ JOINED_AT_ONCE = 200
 MOST_AHEAD_SECONDS = 300.0
 THREADS = 2
 # Requests that wait keep their places, and predictions need those: beyond these bounds the spool takes it.
-STORE_SECONDS = 1.0
+STORE_SECONDS = 5.0  # a busy disk takes a second now and then
 DISK_SECONDS = 5.0
 AWAY_SECONDS = 5.0
 MOST_UNDER_WAY = 64

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from observability.deferred_histogram import DeferredHistogram, DeferredSeries
 from serving.errors import CLIENT_CLOSED_REQUEST
 from serving.served import LoadTimes, ServedModel
 
@@ -24,8 +25,8 @@ _CLASSES = {2: "2xx", 4: "4xx", 5: "5xx"}
 class VersionMetrics(NamedTuple):
     """The series of one version, found once: finding them costs more than counting."""
 
-    duration: Histogram
-    value: Histogram
+    duration: DeferredSeries
+    value: DeferredSeries
     fallbacks: Counter
     requests: dict[str, Counter]
 
@@ -34,7 +35,7 @@ class ServingMetrics:
     """Label values are names and versions that the registry knows, never what a client typed."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.prediction_duration = Histogram(
+        self.prediction_duration = DeferredHistogram(
             "sluice_prediction_duration_seconds",
             "Time the model took, without parsing, queueing and encoding.",
             VERSION,
@@ -47,7 +48,7 @@ class ServingMetrics:
             VERSION,
             registry=registry,
         )
-        self._values = Histogram(
+        self._values = DeferredHistogram(
             "sluice_prediction_value",
             "The model's answer for the first row of a request, where it is one number.",
             VERSION,

@@ -15,11 +15,10 @@ class Links(NamedTuple):
 
     @classmethod
     def of(cls, settings: Settings) -> "Links":
-        dask = urlsplit(settings.dask.address).hostname or settings.host
         return cls(
             prefect=_page(settings.prefect.pages),
             mlflow=_page(settings.mlflow.ui or settings.mlflow.uri),
-            dask=_page(settings.dask.ui or f"http://{_bracketed(dask)}:{settings.dask.dashboard_port}"),
+            dask=_page(settings.dask.ui or settings.dask_dashboard),
         )
 
 

@@ -10,13 +10,15 @@ from benchmarks.memory import PeakMemory
 from benchmarks.peer import Peer
 
 SIDE = """
-import sys
+import sys, time
 from benchmarks.peer import serve
 def answer(size):
     print("a library says something")
     if size < 0:
         sys.exit("no such size")
-    return len(b"x" * size)
+    made = b"x" * size
+    time.sleep(size / 4e8)  # several samples of its memory
+    return len(made)
 serve(answer)
 """
 
