@@ -172,6 +172,7 @@ def write_package(folder: Path, name: str, factor: int) -> None:
     )
 
 
+@pytest.mark.slow
 def test_two_versions_of_a_class_stay_different_in_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each version keeps the code it was trained with, of its class and of the modules beside it, and needs no package.
 

@@ -53,6 +53,7 @@ def test_two_versions_are_compared_by_key(home: Path) -> None:
     assert "2 rows added" in data(home, "diff", "movies", "0", "1").stdout
 
 
+@pytest.mark.slow
 def test_a_version_is_shown_and_sampled(home: Path) -> None:
     """Columns with ranges; the same seed gives the same rows; values are not taken for markup."""
     assert "raw/movies@0: 2 rows" in data(home, "show", "movies", "--version", "0").stdout
@@ -61,6 +62,7 @@ def test_a_version_is_shown_and_sampled(home: Path) -> None:
     assert "A [b]" in data(home, "sample", "movies").stdout
 
 
+@pytest.mark.slow
 def test_a_refused_row_is_corrected_and_replayed(home: Path) -> None:
     """Exported, still wrong (1), corrected (0), and gone from the quarantine."""
     file = home / "refused.jsonl"
