@@ -15,7 +15,7 @@ from tests import feed
 from tests.chaos.processes import prefect_workers
 from tests.conftest import INSTALLED, Stack, start_stack
 
-pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.slow, pytest.mark.waits]
+pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.slow, pytest.mark.rare, pytest.mark.waits]
 
 # Three of these, side by side, have to fit on a small machine that does something else as well.
 EVERY = 40
@@ -97,7 +97,6 @@ def as_the_policies_say(stack: Stack, begun: datetime, ended: datetime) -> None:
     assert not completed(stack, "latest", first, due[-2] + timedelta(seconds=1))
 
 
-@pytest.mark.rare
 def test_the_worker_alone_is_away_across_several_times(scheduled: Stack) -> None:
     """The server made runs that nobody took: the worker starts what is wanted, the rest is dropped and counted."""
     workers = prefect_workers(scheduled)

@@ -16,7 +16,7 @@ from tests.chaos.load import load
 from tests.chaos.service_process import Service
 from tests.chaos.stored import stored_in
 
-pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.slow, pytest.mark.rare]
 
 RATE, CONNECTIONS = 200, 16
 COUNTED = "sluice_prediction_duration_seconds_count"

@@ -51,6 +51,7 @@ def flats(tmp_path: Path, stack: Stack) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.rare
 def test_example_becomes_a_served_champion(flats: dict[str, str], stack: Stack) -> None:
     """The printed lines are a complete use case: rows in, bad ones out, a champion that answers over HTTP.
 
