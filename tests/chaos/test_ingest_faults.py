@@ -86,6 +86,7 @@ def test_broken_files_are_refused_and_mended_ones_are_read_whole(stack: Stack, f
     assert "id: not a Int64" in quarantine
 
 
+@pytest.mark.rare
 def test_killed_in_the_middle_of_a_write(stack: Stack, folder: Path) -> None:
     """Workers and the flow's process die when rows are half written; readers see the last version."""
     (folder / "a.csv").write_text(csv(0, 1000))

@@ -297,6 +297,7 @@ def test_life_in_an_awkward_folder(tmp_path: Path, stack: Stack) -> None:
 
 @pytest.mark.chaos
 @pytest.mark.slow
+@pytest.mark.rare
 def test_interrupted_demo_leaves_nothing(folder: Path) -> None:
     """Ctrl-C, twice, while the demo's pipeline runs: the stack that it had started is stopped, all of it."""
     home = folder / ".sluice"

@@ -94,7 +94,7 @@ def test_a_step_may_clean_up_and_return(stack: Stack, prefect: PrefectRuns, busy
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["stubbornly", "asleep"])
+@pytest.mark.parametrize("how", [pytest.param("stubbornly", marks=pytest.mark.rare), "asleep"])
 def test_the_hard_limit_ends_the_run_whatever_the_step_does(
     stack: Stack, prefect: PrefectRuns, busy: Path, how: str
 ) -> None:
@@ -139,6 +139,7 @@ def test_a_failed_run_is_tried_again(stack: Stack, prefect: PrefectRuns, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.rare
 def test_only_what_failed_is_done_again(stack: Stack, prefect: PrefectRuns, tmp_path: Path) -> None:
     """When the tries are used up the run has failed; a pipeline that is tried again skips the stages that were done."""
     calls = tmp_path / "calls"
