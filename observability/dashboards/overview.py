@@ -22,6 +22,15 @@ FIRING = {"alertstate": "firing", "alertname": "!SluiceWatchdog"}
 UP = {"0": ("down", BAD), "1": ("up", GOOD)}
 
 
+def _intervals_waited() -> str:
+    """How many intervals of its schedule a deployment is without a success, as SluiceScheduleMissed counts them."""
+    # Without another label the one would hide the other: they differ by name only, which `or` does not look at.
+    scheduled = f'label_replace({series("sluice_deployment_scheduled_timestamp_seconds")}, "of", "schedule", "", "")'
+    since = f"max by (deployment) ({series('sluice_flow_last_success_timestamp_seconds')} or {scheduled})"
+    interval = f"max by (deployment) ({series('sluice_deployment_schedule_interval_seconds')})"
+    return f"(time() - {since}) / {interval}"
+
+
 def _rows() -> Rows:
     return {
         "Now": [
@@ -123,15 +132,11 @@ def _rows() -> Rows:
             ),
             ranking(
                 "Schedules, in intervals",
-                "Time since the last success, divided by the time between two planned runs. Above 2 a run was missed. "
+                "Time since the last success, or since the schedule was made, changed or resumed if that is later, "
+                "divided by the time between two planned runs. Above 2 a run was missed. "
                 "Only deployments whose schedule is active.",
                 "none",
-                now(
-                    "sort_desc((time() - max by (deployment) "
-                    f"({series('sluice_flow_last_success_timestamp_seconds')})) / max by (deployment) "
-                    f"({series('sluice_deployment_schedule_interval_seconds')}))",
-                    "{{deployment}}",
-                ),
+                now(f"sort_desc({_intervals_waited()})", "{{deployment}}"),
                 bounds=((None, GOOD), (1.5, WARNING), (2.0, BAD)),
             ),
         ],

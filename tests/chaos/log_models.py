@@ -69,7 +69,7 @@ def main() -> None:
     pickled = {"serialization_format": "cloudpickle"}
     registry = MlflowRegistry(sys.argv[1], Path("cache"))
     for version in range(1, GOOD + 1):
-        forest = RandomForestRegressor(100, random_state=version, n_jobs=1).fit(ROWS, 100 * version + ROWS["a"])
+        forest = RandomForestRegressor(30, random_state=version, n_jobs=1).fit(ROWS, 100 * version + ROWS["a"])
         registry.register(forest, name="forest", example=ROWS.head(5), key=str(version), params={})
         if version <= 2:
             log(mlflow.sklearn, "plain", sk_model=forest, **pickled)

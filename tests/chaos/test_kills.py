@@ -33,6 +33,7 @@ def test_killed_flow_process_is_a_crash_and_a_re_run_goes_on(stack: Stack, tmp_p
     _kill_in_train(stack, tmp_path, 120_000_000, kill_flow_process, timeout=60)
 
 
+@pytest.mark.rare
 def test_killed_prefect_worker_leaves_no_zombie(stack: Stack, tmp_path: Path) -> None:
     """The Prefect worker dies with its flow processes: the runs end as Crashed, it comes back, a re-run completes."""
     _kill_in_train(stack, tmp_path, 130_000_000, kill_prefect_worker, timeout=ZOMBIE_SECONDS)

@@ -331,6 +331,7 @@ def test_interrupted_up_leaves_nothing(folder: Path) -> None:
 
 @pytest.mark.chaos
 @pytest.mark.slow
+@pytest.mark.rare
 def test_closed_terminal_leaves_nothing(folder: Path) -> None:
     """When nobody reads what `up` prints any more, and it is told to hang up, it still stops what it had started."""
     home = folder / ".sluice"

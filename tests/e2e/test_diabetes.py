@@ -20,10 +20,13 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="the extra keras is not installed"),
 ]
 
+# The search itself is tested with the steps.
+SEARCH = {"folds": 2, "repeats": 1, "keras": {"units": [[8]], "l2": [0.01, 0.1]}}
+
 
 def test_keras_is_trained_gated_and_served(stack: Stack) -> None:
     """``params.model: keras`` in a run of the deployment; the service answers with what the registry's model says."""
-    ended = runs.run(stack, "pipeline/diabetes", timeout=400, model="keras")
+    ended = runs.run(stack, "pipeline/diabetes", timeout=400, model="keras", decision={"folds": 2}, search=SEARCH)
     assert ended.completed, ended.message
     registry = open_registry(stack.settings)
     champion = registry.get("diabetes", alias="champion")
