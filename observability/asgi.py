@@ -6,12 +6,12 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from opentelemetry import context, trace
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace import Span, SpanContext, Status, StatusCode
 from prometheus_client import CollectorRegistry, Gauge
 
 from observability.deferred_histogram import DeferredHistogram, DeferredSeries
 from observability.metrics import HTTP_DURATION_BUCKETS
-from observability.tracing import parsed, trace_id, traceparent, tracer
+from observability.tracing import parsed, request_span, trace_id, traceparent
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -91,7 +91,9 @@ class HttpMiddleware:
         self, scope: Scope, receive: Receive, send: Send, parent: SpanContext | None, started: float
     ) -> None:
         status = _SERVER_ERROR
-        span = _span(scope, parent)
+        # Renamed at its end, when the route is known. https://opentelemetry.io/docs/specs/semconv/http/http-spans/
+        method, asked = _method(scope), {"url.path": scope["path"], "url.scheme": scope.get("scheme", "http")}
+        span = request_span(method, parent, {"http.request.method": method, **asked})
         ids = span.get_span_context()
         scope["trace_id"] = f"{ids.trace_id:032x}" if ids.is_valid else ""
         header = (_TRACEPARENT, traceparent(ids).encode())
@@ -127,17 +129,6 @@ class HttpMiddleware:
         if known is None:
             known = self._known[method, route, status] = self._duration.labels(method, route, str(status))
         return known
-
-
-def _span(scope: Scope, parent: SpanContext | None) -> Span:
-    above = trace.set_span_in_context(NonRecordingSpan(parent)) if parent else context.Context()
-    # Renamed at its end, when the route is known. https://opentelemetry.io/docs/specs/semconv/http/http-spans/
-    return tracer().start_span(
-        _method(scope),
-        above,
-        SpanKind.SERVER,
-        {"http.request.method": _method(scope), "url.path": scope["path"], "url.scheme": scope.get("scheme", "http")},
-    )
 
 
 def _end(span: Span, scope: Scope, route: str, status: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import orjson
 from pydantic import BaseModel, SecretStr
 
 MASK = "**********"
@@ -24,12 +25,19 @@ class Redactor:
         found = {secret for secret in secrets_of(settings) if len(secret) >= SHORTEST}
         # The longest first: a connection string goes as a whole, before the password within it.
         self._secrets = sorted(found, key=len, reverse=True)
+        self._in_json = [orjson.dumps(secret).decode()[1:-1] for secret in self._secrets]
 
     def text(self, text: str) -> str:
         for secret in self._secrets:
             if secret in text:
                 text = text.replace(secret, MASK)
         return _API_KEY.sub(rf"\1{MASK}", text) if "sluice_" in text else text
+
+    def finds_in_json(self, document: str) -> bool:
+        """Whether a JSON document may have a secret in it. Seldom one without: a secret may look like a key's name."""
+        if any(secret in document for secret in self._in_json):
+            return True
+        return "sluice_" in document and _API_KEY.search(document) is not None
 
     def error(self, error: BaseException) -> bool:
         """Redact an exception in place, and those it came from; whether its text has no secret now.

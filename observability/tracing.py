@@ -1,7 +1,7 @@
 """Traces of a process: one provider, set once; and how a trace goes on to the next process (W3C Trace Context)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -11,7 +11,7 @@ from opentelemetry import context, trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags, Tracer
 
 from observability.ending import at_end
-from observability.propagation import PropagatingProvider
+from observability.propagation import PropagatingProvider, below
 from sluice.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,6 +47,15 @@ def configure_tracing(settings: Settings, *, service: str) -> None:
 def tracer() -> Tracer:
     """For spans of ours."""
     return trace.get_tracer("sluice")
+
+
+def request_span(name: str, parent: SpanContext | None, attributes: Mapping[str, str]) -> Span:
+    """Of a request that this process answers, in the trace that came with it or at the beginning of one."""
+    spans = _configured[0] if _configured else None
+    ids = below(parent, None if spans is None else TraceFlags(TraceFlags.SAMPLED))
+    if spans is None or not ids.trace_flags.sampled:
+        return NonRecordingSpan(ids)
+    return spans.of_request(name, ids, parent, attributes)
 
 
 @contextmanager

@@ -4,26 +4,17 @@ import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
-import pytest
 from opentelemetry import trace
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from observability import asgi
 from observability.asgi import HttpMiddleware, in_trace
 from observability.metrics import exposition
-from observability.propagation import PropagatingProvider
 from observability.tracing import trace_id
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SAMPLED, UNSAMPLED = f"00-{TRACE}-b7ad6b7169203331-01", f"00-{TRACE}-b7ad6b7169203331-00"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
-
-
-@pytest.fixture(autouse=True)
-def propagating(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spans with ids, as in every process of the stack; the global provider can be set but once."""
-    monkeypatch.setattr(asgi, "tracer", lambda: PropagatingProvider().get_tracer("test"))
 
 
 class Asked:
