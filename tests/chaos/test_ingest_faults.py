@@ -18,7 +18,7 @@ from tests import feed, runs
 from tests.chaos.processes import kill_flow_process
 from tests.conftest import INSTALLED, Stack
 
-pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.slow, pytest.mark.rare]
 
 
 @pytest.fixture
@@ -86,7 +86,6 @@ def test_broken_files_are_refused_and_mended_ones_are_read_whole(stack: Stack, f
     assert "id: not a Int64" in quarantine
 
 
-@pytest.mark.rare
 def test_killed_in_the_middle_of_a_write(stack: Stack, folder: Path) -> None:
     """Workers and the flow's process die when rows are half written; readers see the last version."""
     (folder / "a.csv").write_text(csv(0, 1000))

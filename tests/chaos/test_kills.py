@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.slow]
 ZOMBIE_SECONDS = 240
 
 
+@pytest.mark.rare
 def test_killed_dask_worker_is_survived(stack: Stack, tmp_path: Path) -> None:
     """The worker that trains kills itself; the scheduler gives the task to another one and the run completes."""
     flag = runs.marker(tmp_path / "kill")

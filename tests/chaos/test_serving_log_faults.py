@@ -29,6 +29,7 @@ FLUSH_SECONDS: float = PredictionLogSettings().flush_seconds
 LOST, BACKLOG = "sluice_prediction_log_lost_total", "sluice_prediction_log_backlog"
 
 
+@pytest.mark.rare
 def test_store_killed_for_30_seconds(start_service: StartService, tmp_path: Path) -> None:
     """The store dies under load and comes back: every prediction that was answered is in it exactly once."""
     folder = tmp_path / "mongodb"

@@ -10,7 +10,7 @@ from tests.chaos.asked import ROW
 from tests.chaos.conftest import StartService
 from tests.chaos.service_process import Mlflow, Service
 
-pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.slow, pytest.mark.rare]
 
 ASKED = ("/models/line/predict", "/models/forest/predict?version=2")
 

@@ -142,6 +142,7 @@ def test_unknown_flow_names_the_known(stack: Stack) -> None:
     assert "Traceback" not in done.stdout
 
 
+@pytest.mark.rare
 @pytest.mark.slow
 def test_run_can_be_left_and_found_again(stack: Stack) -> None:
     """--no-watch gives an id at once; `watch` ends with the run, and says what was skipped when it runs again."""

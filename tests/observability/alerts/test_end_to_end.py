@@ -92,6 +92,7 @@ def test_a_killed_dask_worker(watched: Watched, told: Told) -> None:
     told("SluiceDaskWorkerLost", seconds)
 
 
+@pytest.mark.rare
 def test_a_drifted_model(watched: Watched, told: Told) -> None:
     """A model trained on 0 to 1 is asked for 0.9 to 1 only: the flow monitor finds it, the alert names the column."""
     assert runs.run(watched.stack, "pipeline/tiny", timeout=300).completed
@@ -124,6 +125,7 @@ def test_a_service_that_errors(watched: Watched, told: Told) -> None:
     told("SluiceServingErrorBudgetBurn", watched.heard.wait("SluiceServingErrorBudgetBurn", fault, "broken"))
 
 
+@pytest.mark.rare
 def test_a_missed_schedule(watched: Watched, told: Told) -> None:
     """A schedule of ten seconds whose runs nobody takes, as their queue is paused."""
     pool, address = watched.stack.settings.prefect.pool, watched.stack.record.prefect_url
@@ -143,6 +145,7 @@ def test_a_missed_schedule(watched: Watched, told: Told) -> None:
     told("SluiceScheduleMissed", seconds)
 
 
+@pytest.mark.rare
 def test_a_worker_that_stops_polling(watched: Watched, told: Told) -> None:
     """Prefect calls a worker offline when three of its heartbeats are missed; then the alert comes at once."""
     fault = time.time()

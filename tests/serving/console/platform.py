@@ -1,6 +1,6 @@
 """The JSON routes that pages ask, over a platform in memory: runs that take a second, tasks, releases.
 
-The real ones are asked by tests/e2e/test_console.py; here the pages are tried with what is rare there.
+The real ones are asked by tests/e2e/test_story_in_browser.py; here the pages are tried with what is rare there.
 """
 
 import time
