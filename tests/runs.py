@@ -20,7 +20,7 @@ def start(stack: Stack, deployment: str, **params: Any) -> str:
         return runs.start(deployment, {"params": params}).id
 
 
-def wait(stack: Stack, run_id: str, timeout: float = 150) -> FlowRun:
+def wait(stack: Stack, run_id: str, timeout: float = 280) -> FlowRun:
     """Until the run has a final state."""
     deadline = time.monotonic() + timeout
     with PrefectRuns(stack.settings.prefect.url) as runs:
@@ -31,7 +31,7 @@ def wait(stack: Stack, run_id: str, timeout: float = 150) -> FlowRun:
     return found
 
 
-def run(stack: Stack, deployment: str, timeout: float = 150, **params: Any) -> FlowRun:
+def run(stack: Stack, deployment: str, timeout: float = 280, **params: Any) -> FlowRun:
     return wait(stack, start(stack, deployment, **params), timeout)
 
 

@@ -94,7 +94,7 @@ def test_killed_in_the_middle_of_a_write(stack: Stack, folder: Path) -> None:
     table = Path(stack.settings.lake_uri) / "raw" / "feed"
     there = set(table.glob("part-*.parquet"))
     run = runs.start(stack, "ingest/feed")
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 240
     while not set(table.glob("part-*.parquet")) - there:
         assert time.monotonic() < deadline, "nothing was written"
         time.sleep(0.01)

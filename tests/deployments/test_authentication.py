@@ -140,7 +140,7 @@ def test_the_engines_own_commands_get_it_from_the_stack(guarded: Guarded) -> Non
         cwd=guarded.root,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=180,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -151,7 +151,7 @@ def test_prometheus_signs_in(guarded: Guarded) -> None:
     record, jobs = guarded.record, {"prefect", "mlflow", "sluice-serving", "sluice-exporter", "dask-workers"}
     for url in (f"{record.prefect_url}/metrics", f"{record.mlflow_uri}/metrics", f"{record.serving_url}/metrics"):
         assert httpx.get(url, trust_env=False, timeout=30).status_code == 401, url
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
         asked = {"query": "min by (job) (up) == 1"}
         answer = httpx.get(f"{record.prometheus_url}/api/v1/query", params=asked, trust_env=False, timeout=30)

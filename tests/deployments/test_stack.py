@@ -61,7 +61,7 @@ def prefect(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=dict(stack.env),
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=180,
         check=False,
     )
 

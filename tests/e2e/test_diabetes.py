@@ -39,7 +39,7 @@ def test_keras_is_trained_gated_and_served(stack: Stack) -> None:
     asked = use_case.steps.example(features, use_case.params())
     address = f"http://{stack.settings.serving.host}:{stack.settings.serving.port}"
     body = {"dataframe_split": asked.to_dict(orient="split", index=False)}
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 240
     with httpx.Client(base_url=address, timeout=60, trust_env=False) as client:
         while client.get("/models/diabetes").json().get("version") != champion.version:
             assert time.monotonic() < deadline, client.get("/models/diabetes").text

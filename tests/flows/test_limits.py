@@ -53,7 +53,7 @@ def has_process(run: FlowRun) -> bool:
 
 
 def wait_until_gone(run: FlowRun) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while has_process(run):
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -108,7 +108,7 @@ def test_the_hard_limit_ends_the_run_whatever_the_step_does(
     other = start(prefect, {}, busy="plainly", busy_file=str(other_file))
     begins(stack, prefect, other)
     limits = {"soft_seconds": 5, "hard_seconds": 10, "retries": 2}
-    ended = runs.wait(stack, start(prefect, limits, busy=how, busy_file=str(file)).id, timeout=150)
+    ended = runs.wait(stack, start(prefect, limits, busy=how, busy_file=str(file)).id, timeout=280)
     assert (ended.state_type, ended.state_name) == ("FAILED", "Failed")
     assert "ingest/tiny took longer than its hard time limit of 10 s" in ended.message
     assert ended.run_count == 1  # it was ended, not tried again
@@ -150,7 +150,7 @@ def test_only_what_failed_is_done_again(stack: Stack, prefect: PrefectRuns, tmp_
     flag = runs.marker(tmp_path / "fail")
     limits = {"retries": 3, "retry_delay_seconds": 3}
     pipeline = start(prefect, limits, flow="pipeline", fail_while=flag)
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 240
     while prefect.read(pipeline.id).run_count < 2:
         assert time.monotonic() < deadline
         time.sleep(0.2)

@@ -194,7 +194,7 @@ def test_tasks_of_a_run_are_in_the_archive(stack: Stack) -> None:
 def archived(stack: Stack, run_id: str) -> dict[str, TaskRun]:
     """A run's tasks in the archive, by name, once the exporter has copied their ends."""
     store = open_documents(stack.settings)
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 240
     while True:
         found = [TaskRun.model_validate(one) for one in store.find("task_runs", {"run": run_id})]
         if found and all(task.final for task in found):

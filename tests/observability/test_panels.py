@@ -47,7 +47,7 @@ def _ask(stack: Stack) -> None:
     """Enough for the flow monitor to say something, in both times that it is called."""
     base = f"http://{stack.settings.serving.host}:{stack.settings.serving.port}"
     with httpx.Client(base_url=base, timeout=60, trust_env=False) as client:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while client.get("/models/tiny").is_error:
             assert time.monotonic() < deadline
             time.sleep(0.5)
@@ -63,7 +63,7 @@ def _ask(stack: Stack) -> None:
 
 
 def _until_seen(prometheus: Prometheus, name: str) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 240
     while not prometheus.value(name):
         assert time.monotonic() < deadline, f"{name} was not seen"
         time.sleep(1)

@@ -105,7 +105,7 @@ def test_no_answer_metric_or_file_of_serving_has_a_secret(tmp_path: Path, collec
         process = subprocess.Popen([sys.executable, "-m", "serving"], env=env, cwd=tmp_path, stdout=log, stderr=log)
     try:
         with httpx.Client(base_url=url, timeout=30) as client:
-            deadline = time.monotonic() + 90
+            deadline = time.monotonic() + 240
             while True:
                 try:
                     client.get("/livez")

@@ -66,7 +66,7 @@ def watched(stack: Stack, folder: Path) -> Iterator[Prometheus]:
         processes = [subprocess.Popen(command, stdout=log, stderr=log) for command in commands]
     prometheus = Prometheus(port)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not prometheus.ready():
             assert time.monotonic() < deadline, (folder / "log").read_text()
             time.sleep(0.2)

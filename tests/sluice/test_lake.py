@@ -55,6 +55,7 @@ def _write(folder: str, key: str, value: int) -> TableRef:
     return Lake(folder).write("raw/t", rows(value), key=key)
 
 
+@pytest.mark.slow
 def test_writers_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
     """Processes that commit at once, some with equal keys, end as one version a key, each with its own rows."""
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:

@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.conftest import clean_environment, sluice
 
 
@@ -18,6 +20,7 @@ def listed(home: Path, *arguments: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_key_from_its_making_to_its_end(tmp_path: Path) -> None:
     """Its text is shown when it is made and rotated, and nothing of it afterwards; a revoked one needs --all."""
     assert "sluice keys create" in keys(tmp_path, "list").stdout
@@ -53,6 +56,7 @@ def test_scripts_get_the_text_as_json(tmp_path: Path) -> None:
     assert json.loads(keys(tmp_path, "revoke", "bot", "--json").stdout)["state"] == "revoked"
 
 
+@pytest.mark.slow
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
     """What was wrong and what there is, without a traceback, and exit code 1."""
     for arguments, said in (

@@ -25,7 +25,7 @@ def test_a_run_is_followed_in_the_table_of_tasks(stack: Stack, client: httpx.Cli
     """While it runs and after it: the tasks of a run with worker and arguments, and the names they are grouped by."""
     before = done(client)
     run = runs.run(stack, "ingest/tiny", offset=1_000_000 + int(time.time()), rows=100)
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 240
     while True:
         tasks = client.get("/tasks", params={"run": run.id}).json()["tasks"]
         if len(tasks) == 6 and all(task["succeeded"] for task in tasks):
