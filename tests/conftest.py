@@ -71,7 +71,6 @@ def start_stack(root: Path) -> Stack:
     """Bring a real stack up in an empty folder. Whoever calls takes it down."""
     env = clean_environment(root / ".sluice")
     (root / INSTALLED).mkdir(exist_ok=True)  # a process remembers of a folder that is not there that it is not
-    env["SLUICE_EXPORTER__SECONDS"] = "2"  # tests wait for what it copies
     done = sluice("up", "--free-ports", cwd=root, env=env)
     assert done.returncode == 0, done.stdout
     record = read_record(root / ".sluice")

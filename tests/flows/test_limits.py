@@ -169,11 +169,11 @@ def test_over_the_rate_a_run_waits_and_then_runs(stack: Stack, prefect: PrefectR
     started = [start(prefect, {"rate": "10/m"}) for _ in range(3)]
     ended = [runs.wait(stack, run.id) for run in started]
     assert [run.state_name for run in ended] == ["Completed"] * 3
-    at = sorted(_plan_began(prefect, run) for run in ended)
-    apart = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(at)]
-    # What a task needs to reach a worker varies; the starts themselves do by milliseconds.
-    assert min(apart) > 4
-    assert sum(apart) > 10.5
+    first = min(run.start_time for run in ended if run.start_time)
+    # From the first start, which is at or before its turn: what a busy machine adds comes on top.
+    after = [(began - first).total_seconds() for began in sorted(_plan_began(prefect, run) for run in ended)]
+    assert after[1] >= 6
+    assert after[2] >= 12
 
 
 def _plan_began(prefect: PrefectRuns, run: FlowRun) -> datetime:
