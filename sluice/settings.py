@@ -190,7 +190,7 @@ class PredictionLogSettings(_Group):
         0.5,
         gt=0,
         le=60,
-        description="a prediction is on the local disk after this long or what the disk takes; a kill loses no more",
+        description="a prediction is on the local disk after this long, later on a busy machine; a kill loses no more",
     )
     max_mib: int = Field(
         256, ge=1, description="MiB that may wait on the local disk of a process; the newest are dropped beyond"

@@ -1,4 +1,4 @@
-"""How long this machine keeps a thread waiting that writes a file, beside whatever else runs on it."""
+"""How long this machine keeps a thread waiting that writes a file and gives way to others, as the log's writer does."""
 
 import os
 import threading
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from serving.background import give_way
 
 _EVERY_SECONDS = 0.05
 
@@ -24,6 +26,7 @@ def disk_delay(folder: Path) -> Iterator[DiskDelay]:
     found, left = DiskDelay(), threading.Event()
 
     def write() -> None:
+        give_way()
         while not left.is_set():
             due = time.monotonic() + _EVERY_SECONDS
             left.wait(_EVERY_SECONDS)

@@ -45,14 +45,16 @@ def _kill_in_train(
 ) -> None:
     flag = runs.marker(tmp_path / "sleep")
     params = {"offset": offset, "sleep_while": flag}
-    pipeline = runs.start(stack, "pipeline/tiny", **params)
-    train = _wait_for_fit(stack, pipeline)
-    kill(stack, train)
-    assert runs.wait(stack, train, timeout).state_type == "CRASHED"
-    ended = runs.wait(stack, pipeline, timeout)
+    try:
+        pipeline = runs.start(stack, "pipeline/tiny", **params)
+        train = _wait_for_fit(stack, pipeline)
+        kill(stack, train)
+        assert runs.wait(stack, train, timeout).state_type == "CRASHED"
+        ended = runs.wait(stack, pipeline, timeout)
+    finally:
+        Path(flag).unlink()  # or it would go on, and every later run of the session wait for it
     assert ended.state_type in {"FAILED", "CRASHED"}
     assert ended.message
-    Path(flag).unlink()
     again = runs.run(stack, "pipeline/tiny", timeout=400, **params)
     assert again.completed, again.message
     of_pipeline = runs.stages(stack, again.id)

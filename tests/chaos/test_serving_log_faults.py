@@ -63,7 +63,7 @@ def test_store_killed_for_30_seconds(start_service: StartService, tmp_path: Path
 def test_killed_service_loses_at_most_the_flush_window(start_service: StartService, tmp_path: Path) -> None:
     """``kill -9`` under load: what was answered a flush window before is in the store after the next start, once.
 
-    A disk that other work keeps busy adds what it keeps any writer waiting.
+    A machine that other work keeps busy adds what it keeps any such writer waiting.
     """
     service = start_service("line")
     with (

@@ -92,7 +92,7 @@ def followed(client: httpx.Client, run: str) -> Iterator[tuple[str, Any]]:
                     return
 
 
-def eventually(look: Callable[[], Any], seconds: float = 30.0) -> Any:
+def eventually(look: Callable[[], Any], seconds: float = 120.0) -> Any:
     """What it finds. The archive of tasks follows Prefect within seconds."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
