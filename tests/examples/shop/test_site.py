@@ -1,5 +1,6 @@
 """The shop's own site: what it sells, who buys, and what it shows of it."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +10,10 @@ import pytest
 from parsel import Selector
 from shop.site.customers import Customers
 from shop.site.products import offers
-from shop.site.service import Recommended
+from shop.site.service import Recommended, Service
 from shop.site.store import Store
+
+from tests.receiver import receiver
 
 
 class FakeService:
@@ -26,6 +29,17 @@ class FakeService:
 
     def tell(self, recommended: Recommended, paid: float) -> None:
         self.told.append((recommended, paid))
+
+
+class _Telling(FakeService):
+    """Recommends without a service, and tells a real one."""
+
+    def __init__(self, customers: Customers, service: Service) -> None:
+        super().__init__(customers)
+        self._service = service
+
+    def tell(self, recommended: Recommended, paid: float) -> None:
+        self._service.tell(recommended, paid)
 
 
 class FakeSilence:
@@ -128,6 +142,18 @@ def test_the_service_hears_what_came_of_each_recommendation() -> None:
     assert 0 in told
     assert sum(told) > 0
     assert len({recommended.prediction for recommended, _ in service.told}) == len(told)
+
+
+def test_what_came_of_a_visit_is_feedback_in_json() -> None:
+    """Prices are NumPy's, which JSON does not know: what the shop sends is a yes or no and a plain number."""
+    with receiver() as service:
+        told = Service(service.url)
+        telling = _Telling(Customers(150, seed=0), told)
+        Store(days=3, customers=150, service=telling).pass_day()  # type: ignore[arg-type]
+        told.close()
+    outcomes = [json.loads(body)["outcome"] for body in service.bodies]
+    assert {outcome["bought"] for outcome in outcomes} == {True, False}
+    assert all(outcome["bought"] == (outcome["paid"] > 0) for outcome in outcomes)
 
 
 def test_without_an_answer_bestsellers_are_shown() -> None:

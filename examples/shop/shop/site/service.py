@@ -41,3 +41,6 @@ class Service:
             self._client.post(
                 "/feedback", json={"prediction_id": recommended.prediction, "model": "shop", "outcome": outcome}
             )
+
+    def close(self) -> None:
+        self._client.close()

@@ -66,7 +66,7 @@ class Store:
                 for choice in choices:
                     self._take(choice, customer, at, by)
                 if self._service and recommended:
-                    self._service.tell(recommended, sum(map(_paid, choices)))
+                    self._service.tell(recommended, float(sum(map(_paid, choices))))
             self.day += 1
 
     def _take(self, choice: Choice, customer: int, at: datetime, by: str) -> None:
