@@ -1,21 +1,8 @@
-"""What Sluice's service recommends, and what it is told of that."""
-
-from contextlib import suppress
-from dataclasses import dataclass
+"""What Sluice's service recommends."""
 
 import httpx
 
 from shop.site.products import Offer
-
-_PREDICTION = "X-Sluice-Prediction-Id"
-
-
-@dataclass(frozen=True)
-class Recommended:
-    """Products that are offered, best first. ``prediction`` names the answer when the shop tells what came of it."""
-
-    offers: list[Offer]
-    prediction: str
 
 
 class Service:
@@ -24,23 +11,11 @@ class Service:
     def __init__(self, url: str) -> None:
         self._client = httpx.Client(base_url=url, timeout=2, trust_env=False)
 
-    def recommended(self, customer: int, offered: dict[str, Offer], count: int) -> Recommended | None:
-        """None when the service does not answer, has no champion yet, or recommends nothing that is offered."""
+    def recommended(self, customer: int, offered: dict[str, Offer], count: int) -> list[Offer]:
+        """Products that are offered, best first; none when the service does not answer or has no champion yet."""
         try:
             answer = self._client.get(f"/recommendations/{customer}", params={"model": "shop", "k": count})
             items = answer.raise_for_status().json()["items"]
         except httpx.HTTPError:
-            return None
-        offers = [offered[item["item_id"]] for item in items if item["item_id"] in offered]
-        return Recommended(offers, answer.headers.get(_PREDICTION, "")) if offers else None
-
-    def tell(self, recommended: Recommended, paid: float) -> None:
-        """How many euros a visitor paid for what was recommended. The shop goes on where nobody hears it."""
-        outcome = {"bought": paid > 0, "paid": paid}
-        with suppress(httpx.HTTPError):
-            self._client.post(
-                "/feedback", json={"prediction_id": recommended.prediction, "model": "shop", "outcome": outcome}
-            )
-
-    def close(self) -> None:
-        self._client.close()
+            return []
+        return [offered[item["item_id"]] for item in items if item["item_id"] in offered]
