@@ -23,7 +23,9 @@ from sluice.settings import Settings
 from sluice.task_runs import TaskRun, task_runs
 
 T = TypeVar("T")
-OVERLAP = timedelta(seconds=60)
+OVERLAP = timedelta(minutes=5)
+# How long after its end a run is asked about at every look: a busy Prefect records a task's states that much later.
+SETTLING = timedelta(minutes=1)
 # The first look at a server, or one after a long time, goes this far at a time, and can be taken up after each step.
 STEP = timedelta(days=1)
 # Those that wait to be tried again have begun, which other scheduled ones have not.
@@ -61,6 +63,7 @@ class Archiving:
         self._progress = progress
         self._written: dict[str, int] = {}  # by id: a hash of what was written last
         self._settled: set[tuple[str, str]] = set()  # runs of which nothing more can come, and when they changed last
+        self._settled_before = datetime.min.replace(tzinfo=UTC)
 
     def look(self, seconds: float | None = None, now: datetime | None = None) -> Looked:
         """Copy what is new or has changed.
@@ -72,6 +75,7 @@ class Archiving:
             ServiceUnavailableError: Prefect or the document store; the next look goes on from where this one was.
         """
         now = now or datetime.now(UTC)
+        self._settled_before = now - SETTLING
         deadline = None if seconds is None else time.monotonic() + seconds
         self._archive.prepare()
         if len(self._written) > _REMEMBERED:
@@ -139,7 +143,9 @@ class Archiving:
                 self._settled.add((run.id, one["updated"]))
                 continue
             looked = looked.plus(wrote)
-            if wrote == Looked() and run.state_type in FINAL and all(task.final for task in made):
+            unheard = details.get(run.id, {}).keys() - {task["id"] for task in tasks[run.id]}
+            over = run.state_type in FINAL and run.ended is not None and run.ended < self._settled_before
+            if wrote == Looked() and over and not unheard and all(task.final for task in made):
                 self._settled.add((run.id, one["updated"]))
         return looked
 

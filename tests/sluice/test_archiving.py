@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sluice.archive import Archive
-from sluice.archiving import STEP, Archiving, Looked
+from sluice.archiving import OVERLAP, SETTLING, STEP, Archiving, Looked
 from sluice.embedded_documents import EmbeddedDocuments
 from sluice.errors import ServiceUnavailableError
 from sluice.forgotten_runs import RUNS
@@ -94,6 +94,23 @@ def test_what_is_under_way_is_followed_to_its_end(
     assert archive.task("t1").state == "Completed"
 
 
+@pytest.mark.parametrize("noted", [True, False])
+def test_a_task_that_prefect_records_late_is_told_as_it_ended(
+    history: FakeHistory, archiving: Archiving, archive: Archive, store: EmbeddedDocuments, noted: bool
+) -> None:
+    """A busy Prefect records a task after its run is over, when several looks have found nothing new."""
+    history.run("r1", ended=290)
+    history.task("t1", "r1")
+    late = OVERLAP if noted else SETTLING
+    if noted:
+        store.insert(DETAILS, [{"id": "t2", "run": "r1", "name": "fit", "worker": "tcp://127.0.0.1:1"}])
+    for seconds in range(0, int(late.total_seconds()) - 20, 5):
+        archiving.look(now=NOW + timedelta(seconds=seconds))
+    history.task("t2", "r1")
+    archiving.look(now=NOW + late - timedelta(seconds=20))
+    assert archive.task("t2").state == "Completed"
+
+
 def test_stages_are_told_with_the_run_that_started_them(
     history: FakeHistory, archiving: Archiving, store: EmbeddedDocuments
 ) -> None:
@@ -116,7 +133,7 @@ def test_another_process_goes_on_where_the_last_one_was(
     history: FakeHistory, prefect: PrefectRuns, archive: Archive, archiving: Archiving, store: EmbeddedDocuments
 ) -> None:
     """With an overlap, for states that are recorded late; what is older is not read again."""
-    history.run("r1", ended=10)
+    history.run("r1", ended=-10)
     history.run("r2", ended=290)
     archiving.look(now=NOW)
     store.delete(RUNS, {})
@@ -197,10 +214,11 @@ def test_what_is_settled_is_not_asked_for_again(history: FakeHistory, archiving:
     """Within the overlap a look asks for runs only, once nothing more comes of them; a change is seen all the same."""
     history.run("r1", ended=290)
     history.task("t1", "r1")
+    later = NOW + SETTLING
     for _ in range(2):
-        archiving.look(now=NOW)
+        archiving.look(now=later)
     history.asked.clear()
-    archiving.look(now=NOW)
+    archiving.look(now=later)
     assert set(history.asked) == {"/flow_runs/filter"}
     history.run("r1", "RUNNING", ended=None, updated=at(400))
     assert archiving.look(now=NOW).runs == 1
