@@ -1,0 +1,45 @@
+"""What the Helm chart takes from elsewhere is written there, and a check says when it is stale."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from deployments import chart_files
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    shutil.copytree(REPOSITORY / chart_files.CHART, tmp_path / chart_files.CHART)
+    return tmp_path
+
+
+def test_committed_files_are_true() -> None:
+    """Rules, dashboards, logging, environment and schema in the chart are those of the code."""
+    assert chart_files.stale(REPOSITORY) == []
+
+
+def test_a_change_is_seen_and_undone(copy: Path) -> None:
+    """A file that was changed, one that is missing and one too many are all told, and put right."""
+    folder = copy / chart_files.ROOT
+    changed, missing, surplus = (
+        folder / "rules" / "dask.yaml",
+        folder / "environment.json",
+        folder / "rules" / "old.yaml",
+    )
+    changed.write_text("groups: []")
+    missing.unlink()
+    surplus.write_text("groups: []")
+    assert chart_files.stale(copy) == sorted([changed, missing, surplus])
+    assert set(chart_files.write(copy)) == {changed, missing, surplus}
+    assert chart_files.stale(copy) == []
+
+
+def test_addresses_of_a_laptop_are_not_in_it() -> None:
+    """What the chart takes of the stack's environment is the same wherever a process runs."""
+    for service, variables in chart_files.environments().items():
+        for name, value in variables.items():
+            assert "127.0.0.1" not in value, (service, name)
+            assert str(Path.cwd()) not in value, (service, name)
