@@ -1,8 +1,8 @@
 """``python -m deployments.chart_files [--check]``: what the Helm chart takes from elsewhere in the repository.
 
 Helm reads no file outside of a chart, so rules, dashboards, logging configurations and the environment that the local
-stack gives its services too are written into ``helm/sluice/files``, and beside it the schema of the values. Nothing of
-these is changed by hand.
+stack gives its services too are written into ``helm/sluice/files``, and beside it the schema of the values and the
+table of them in the README. Nothing of these is changed by hand.
 """
 
 import json
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deployments.chart_schema import schema
+from deployments.chart_values import readme
 from deployments.local import environment
 from deployments.local.record import StackRecord
 from observability.prometheus.rules import rule_files
@@ -35,9 +36,11 @@ _EVERYWHERE = (
 )
 
 
-def rendered() -> dict[Path, str]:
-    """Every file, by its path."""
+def rendered(root: Path) -> dict[Path, str]:
+    """Every file below ``root``, by its path."""
+    described = CHART / "README.md"
     texts = {
+        described: readme(*((root / path).read_text(encoding="utf-8") for path in (described, CHART / "values.yaml"))),
         CHART / "values.schema.json": json.dumps(schema(), indent=1) + "\n",
         ROOT / "environment.json": json.dumps(environments(), indent=2, sort_keys=True) + "\n",
     }
@@ -68,7 +71,7 @@ def environments() -> dict[str, Mapping[str, str]]:
 
 def stale(root: Path) -> list[Path]:
     """The files below ``root`` that are not what they would be now, also those that should not be there."""
-    wanted = {root / path: text for path, text in rendered().items()}
+    wanted = {root / path: text for path, text in rendered(root).items()}
     there = {path for path in (root / ROOT).rglob("*") if path.is_file()}
     there |= {path for path in wanted if path.is_file()}
     differing = {path for path in there & wanted.keys() if path.read_text(encoding="utf-8") != wanted[path]}
@@ -78,7 +81,7 @@ def stale(root: Path) -> list[Path]:
 def write(root: Path) -> list[Path]:
     """Make them what they should be; gives what was changed."""
     changed = stale(root)
-    texts = {root / path: text for path, text in rendered().items()}
+    texts = {root / path: text for path, text in rendered(root).items()}
     for path in changed:
         if path in texts:
             path.parent.mkdir(parents=True, exist_ok=True)

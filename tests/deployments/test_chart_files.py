@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments import chart_files
+from deployments import chart_files, chart_values
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -43,3 +43,18 @@ def test_addresses_of_a_laptop_are_not_in_it() -> None:
         for name, value in variables.items():
             assert "127.0.0.1" not in value, (service, name)
             assert str(Path.cwd()) not in value, (service, name)
+
+
+def test_values_are_described_by_their_comments() -> None:
+    """A table's line has the whole path, the default and the comment; a group has no default of its own."""
+    text = "# First.\na: 1\n# A group,\n# of two.\nb:\n  # In | it.\n  c: []\n  d: 2\n# Free.\ne: {x: y}\n"
+    assert list(chart_values.values(text)) == [
+        ("a", "1", "First."),
+        ("b", "", "A group, of two."),
+        ("b.c", "[]", "In | it."),
+        ("e", "{x: y}", "Free."),
+    ]
+    head = f"By hand.\n{chart_values.MARK}old"
+    assert chart_values.readme(head, text).startswith(f"By hand.\n{chart_values.MARK}")
+    assert "| `b.c` | `[]` | In \\| it. |" in chart_values.readme(head, text)
+    assert "old" not in chart_values.readme(head, text)
