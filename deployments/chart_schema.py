@@ -185,6 +185,11 @@ def _properties() -> dict[str, Schema]:
             hosts=_closed(**hosts),
             tls=_closed(enabled=_FLAG, secretName=_named("name")),
         ),
+        "gateway": _closed(
+            enabled=_FLAG,
+            parents=_list(_closed(name=_named("name"), namespace=_named("name"), sectionName=_named("name"))),
+            https=_FLAG,
+        ),
         "networkPolicy": _network(),
         "podDisruptionBudgets": _closed(enabled=_FLAG),
         "resourceQuota": _closed(enabled=_FLAG, hard=_QUANTITIES),

@@ -13,6 +13,8 @@ CHART = REPOSITORY / "helm" / "sluice"
 RELEASE, NAMESPACE = "sluice", "mlops"
 ENVIRONMENTS = ("default", "dev", "staging", "prod")
 Object = dict[str, Any]
+# In C where PyYAML has it: a rendering has 100 KB.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # What has pods, and where their template is.
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "Job"})
 
@@ -87,4 +89,4 @@ def render(name: str = "default", values: Mapping[str, Any] | None = None, upgra
         is_upgrade=upgrade,
     )
     manifests = (text for path, text in sorted(files.items()) if not path.endswith("NOTES.txt"))
-    return Release([one for text in manifests for one in yaml.safe_load_all(text) if one])
+    return Release([one for text in manifests for one in yaml.load_all(text, _LOADER) if one])

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import yaml
 
 Object = dict[str, Any]
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 KINDS: dict[str, tuple[str, ...]] = {
     "v1": ("Namespace", "Secret", "ConfigMap", "Service", "ServiceAccount", "PersistentVolumeClaim", "Pod"),
     "apps/v1": ("Deployment", "StatefulSet"),
@@ -153,7 +154,7 @@ def kube_api() -> Iterator[tuple[KubeApi, str]]:
             length = int(self.headers.get("Content-Length") or 0)
             text = self.rfile.read(length)
             # What is applied is YAML by its name, and JSON is YAML.
-            code, answer = api.answer(self.command, self.path, yaml.safe_load(text) if text else None)
+            code, answer = api.answer(self.command, self.path, yaml.load(text, _LOADER) if text else None)
             payload = json.dumps(answer).encode()
             self.send_response(code)
             self.send_header("Content-Type", "application/json")

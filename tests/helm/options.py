@@ -68,6 +68,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "named otherwise": {"fullnameOverride": "ml", "environment": "lab"},
     "by digest": {"images": {"flows": {"digest": "sha256:" + "0" * 64}, "serving": {"tag": "1.2.3"}}},
     "watched": {"monitoring": {"enabled": True, "servingKeySecret": "prometheus"}},
+    "gateway": {"ingress": {"enabled": False}, "gateway": {"enabled": True, "parents": [{"name": "public"}]}},
     "open network": {"networkPolicy": {"enabled": False}},
     "https": {"ingress": {"enabled": True, "className": "traefik", "tls": {"enabled": True}}},
 }

@@ -29,7 +29,10 @@ IMMUTABLE = {
 def cluster() -> Iterator[tuple[KubeApi, helm_python.Config]]:
     with (
         kube_api() as (api, kubeconfig),
-        helm_python.Config(kubeconfig_content=kubeconfig, namespace=NAMESPACE, storage_driver="memory") as config,
+        # Without a limit on requests, which is for the sake of real clusters.
+        helm_python.Config(
+            kubeconfig_content=kubeconfig, namespace=NAMESPACE, storage_driver="memory", qps=1000, burst_limit=1000
+        ) as config,
     ):
         yield api, config
 

@@ -99,11 +99,13 @@ http://{{ include "sluice.name" (list . "dask-scheduler") }}:{{ include "sluice.
 {{- end -}}
 {{- end -}}
 
-{{/* Where people find a page: the host of its ingress. (list $ "mlflow") */}}
+{{/* Where people find a page: the host of its ingress or its route. (list $ "mlflow") */}}
 {{- define "sluice.page" -}}
 {{- $root := first . -}}
 {{- $host := index $root.Values.ingress.hosts (last .) -}}
 {{- if and $root.Values.ingress.enabled $host -}}
 {{- printf "%s://%s" (ternary "https" "http" $root.Values.ingress.tls.enabled) $host -}}
+{{- else if and $root.Values.gateway.enabled $host -}}
+{{- printf "%s://%s" (ternary "https" "http" $root.Values.gateway.https) $host -}}
 {{- end -}}
 {{- end -}}
