@@ -100,7 +100,9 @@ class KubeApi:
 
     def _object(self, method: str, path: str, url: str, body: Any) -> tuple[int, Object]:
         if method == "POST":
-            path = f"{path}/{body['metadata']['name']}"
+            metadata = body["metadata"]
+            metadata.setdefault("name", f"{metadata.get('generateName')}{len(self.objects)}")
+            path = f"{path}/{metadata['name']}"
         there = self.objects.get(path)
         if (
             method == "GET"

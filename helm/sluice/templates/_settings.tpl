@@ -25,7 +25,7 @@
   "SLUICE_LAKE__URI" (include "sluice.storage.lake" .)
   "SLUICE_DOCUMENTS__DATABASE" .Values.mongodb.database
   "SLUICE_SERVING__UI" (include "sluice.page" (list . "serving"))
-  "PREFECT_HOME" (printf "%s/prefect" $state)
+  "PREFECT_HOME" (printf "%s/prefect" .Values.home)
   "PREFECT_API_URL" (include "sluice.prefect.url" .)
   "PREFECT_LOCAL_STORAGE_PATH" (printf "%s/results" .Values.storage.mountPath)
   "PREFECT_LOGGING_SETTINGS_PATH" "/etc/sluice/logging/prefect_logging.yaml"
