@@ -6,7 +6,7 @@ import kubernetes_validate
 import pytest
 from kubernetes_validate import utils
 
-from tests.helm.chart import ENVIRONMENTS, Release, render
+from tests.helm.chart import ENVIRONMENTS, Release
 from tests.helm.options import OPTIONS, rendered
 
 VERSIONS = [f"1.{minor}" for minor in range(29, 37)]
@@ -52,7 +52,7 @@ def test_every_option_is_valid(option: str) -> None:
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_the_whole_matrix_is_valid(environment: str, version: str) -> None:
     """Environments, options and versions, each with each."""
-    assert [problem for option in OPTIONS.values() for problem in problems(render(environment, option), version)] == []
+    assert [problem for option in OPTIONS for problem in problems(rendered(environment, option), version)] == []
 
 
 @pytest.mark.parametrize("option", OPTIONS)
