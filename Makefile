@@ -52,6 +52,7 @@ check: install ## Lint, types, import rules, generated files
 	$(RUN)/sluice deploy --check
 	$(RUN)/python -m deployments.reference --check
 	$(RUN)/python -m observability.dashboards --check
+	$(RUN)/python -m deployments.chart_files --check
 	$(UV) lock --check --python $(PYTHON)
 
 format: install ## Format the code

@@ -163,6 +163,8 @@ def main() -> None:
     settings = Settings.load()
     configure_process(settings, service="catch-up")
     documents = open_documents(settings)
+    beat = beat_file(settings)
+    beat.parent.mkdir(parents=True, exist_ok=True)  # in a home that no supervisor has set up
     failing = False
     with PrefectRuns.of(settings.prefect) as prefect:
         while True:
@@ -173,7 +175,7 @@ def main() -> None:
                 if not failing:
                     logger.warning("{}", error)
                 failing = True
-            beat_file(settings).touch()
+            beat.touch()
             time.sleep(settings.prefect.catch_up_seconds)
 
 

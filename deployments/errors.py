@@ -60,3 +60,9 @@ class RenderedStaleError(SluiceError):
     """Fields: paths, diff."""
 
     template = "{paths} no longer match the use cases. Write them again: sluice deploy --render\n{diff}"
+
+
+class JobTemplateInvalidError(SluiceError):
+    """Fields: path, problem."""
+
+    template = "The changes to the work pool's job template ({path}) cannot be used: {problem}"

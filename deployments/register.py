@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deployments.cluster.job_template import JobChanges, changed
 from deployments.deployment import POOLS, Deployment, PoolType, deployments_of, installed_configs
 from sluice.errors import ServiceUnavailableError
 from sluice.settings import Settings
@@ -22,15 +23,26 @@ if TYPE_CHECKING:
 _SERVER_SECONDS = 180  # for a server that is just starting
 
 
-def register(settings: Settings, pool_type: PoolType = "process") -> list[Deployment]:
-    """Register the deployments of all installed use cases, and what they need. ``PREFECT_API_URL`` must be set."""
-    pool = settings.prefect.pool if pool_type == "process" else POOLS[pool_type]
+def register(
+    settings: Settings, pool_type: PoolType = "process", *, pool: str = "", changes: JobChanges | None = None
+) -> list[Deployment]:
+    """Register the deployments of all installed use cases, and what they need. ``PREFECT_API_URL`` must be set.
+
+    Args:
+        pool: name of the work pool, if not the usual one of its type.
+        changes: to the template of a kubernetes pool's jobs.
+    """
+    pool = pool or (settings.prefect.pool if pool_type == "process" else POOLS[pool_type])
     deployments = deployments_of(installed_configs(), pool_type, pool)
-    asyncio.run(_register(pool, pool_type, deployments, settings.home / "work"))
+    if pool_type == "process":
+        template = _process_template(settings.home / "work")
+    else:
+        template = changed(kubernetes_template(), changes or JobChanges())
+    asyncio.run(_register(pool, pool_type, deployments, template))
     return deployments
 
 
-async def _register(pool: str, pool_type: PoolType, deployments: list[Deployment], folder: Path) -> None:
+async def _register(pool: str, pool_type: PoolType, deployments: list[Deployment], template: dict[str, Any]) -> None:
     from prefect.client.orchestration import get_client
 
     from deployments.zombies import ensure_automation
@@ -43,7 +55,7 @@ async def _register(pool: str, pool_type: PoolType, deployments: list[Deployment
         except TimeoutError:
             hint = f"It did not for {_SERVER_SECONDS} s. Look: sluice status"
             raise ServiceUnavailableError(service="Prefect", address=str(client.api_url), hint=hint) from None
-        await _ensure_pool(client, pool, pool_type, folder)
+        await _ensure_pool(client, pool, pool_type, template)
         for name, limit in global_limits(deployments).items():
             await client.upsert_global_concurrency_limit_by_name(name, limit)
         for deployment in deployments:
@@ -61,10 +73,9 @@ def global_limits(deployments: Iterable[Deployment]) -> dict[str, int]:
     return {f"use-case:{deployment.name}": USE_CASE_SLOTS for deployment in deployments}
 
 
-async def _ensure_pool(client: "PrefectClient", name: str, pool_type: PoolType, folder: Path) -> None:
+async def _ensure_pool(client: "PrefectClient", name: str, pool_type: PoolType, template: dict[str, Any]) -> None:
     from prefect.client.schemas.actions import WorkPoolCreate
 
-    template = _process_template(folder) if pool_type == "process" else kubernetes_template()
     pool = WorkPoolCreate(name=name, type=pool_type, base_job_template=template, description="Made by Sluice.")
     await client.create_work_pool(pool, overwrite=True)
 

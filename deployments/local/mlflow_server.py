@@ -2,7 +2,7 @@
 
 MLflow takes the administrator's name and password once, when its table of users is empty. Here the settings go on to
 count: who changes the password there and starts the stack again has a new one. The users are in a database of their
-own beside MLflow's.
+own beside MLflow's, or where ``MLFLOW_AUTH_DATABASE_URI`` says.
 """
 
 import os
@@ -20,13 +20,13 @@ def main(arguments: list[str]) -> None:
     settings = Settings.load()
     username, password = settings.mlflow.username, settings.mlflow.password.get_secret_value()
     os.umask(0o077)  # the databases are this user's only
-    database = f"sqlite:///{settings.home / 'mlflow' / 'users.db'}"
+    database = os.environ.get("MLFLOW_AUTH_DATABASE_URI") or f"sqlite:///{settings.home / 'mlflow' / 'users.db'}"
     os.environ |= {
         "MLFLOW_AUTH_CONFIG_PATH": str(_configuration(settings.home / "mlflow", database)),
         "MLFLOW_AUTH_ADMIN_USERNAME": username,
         "MLFLOW_AUTH_ADMIN_PASSWORD": password,
-        # It signs the form that makes a user, and may be another one after a restart.
-        "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(32),
+        # It signs the form that makes a user. It may be another one after a restart; replicas have to share one.
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": os.environ.get("MLFLOW_FLASK_SERVER_SECRET_KEY") or secrets.token_hex(32),
     }
     _set_administrator(database, username, password)
     from mlflow.cli import cli
@@ -35,7 +35,8 @@ def main(arguments: list[str]) -> None:
 
 
 def _configuration(folder: Path, database: str) -> Path:
-    """MLflow's file, without any secret in it. A per cent sign would begin an expression there."""
+    """MLflow's file; a password only if the database has one. A per cent sign would begin an expression there."""
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "basic_auth.ini"
     path.write_text(
         "[mlflow]\n"
