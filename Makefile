@@ -15,10 +15,10 @@ empty :=
 # One for each choice of extras, so that asking for more installs more.
 INSTALLED := .venv/.installed-$(subst $(empty) $(empty),+,$(EXTRAS))
 
-.PHONY: help install demo test test-slow test-rare check format bench clean
+.PHONY: help install demo test test-slow test-rare check format bench images images-deep sboms compose-passwords clean
 
 help: ## What can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 install: $(INSTALLED) ## Set up .venv from uv.lock
 
@@ -61,6 +61,37 @@ format: install ## Format the code
 
 bench: install ## Benchmarks with their peers; results go to benchmarks/results
 	$(RUN)/python -m benchmarks
+
+# Images: with docker if its engine answers, else with podman.
+ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
+VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
+IMAGE_PREFIX ?= sluice-
+# More for the build: make images BUILD_OPTIONS="--build-arg PYTHON_IMAGE=… --network host"
+BUILD_OPTIONS ?=
+# Labels are from the history, so that a commit gives the same ones again. In Docker's format podman keeps the health check.
+BUILD = $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) $(BUILD_OPTIONS) \
+	--build-arg UV_VERSION=$(UV_VERSION) --build-arg VERSION=$(VERSION) \
+	--build-arg REVISION=$(shell git rev-parse HEAD) --build-arg CREATED=$(shell git log -1 --format=%cI)
+SIZES = $(PYTHON) -m deployments.images.sizes $(ENGINE)
+
+images: ## Build the images of flows and serving, and tell their sizes (ENGINE=docker or podman)
+	$(BUILD) --file deployments/images/serving.Containerfile --tag $(IMAGE_PREFIX)serving:$(VERSION) .
+	$(BUILD) --file deployments/images/flows.Containerfile --tag $(IMAGE_PREFIX)flows:$(VERSION) .
+	$(SIZES) $(IMAGE_PREFIX)serving:$(VERSION)=700 $(IMAGE_PREFIX)flows:$(VERSION)=2000
+
+images-deep: images ## The same two with Keras on JAX on top
+	$(BUILD) --build-arg IMAGE=$(IMAGE_PREFIX)serving:$(VERSION) --file deployments/images/deep-learning.Containerfile --tag $(IMAGE_PREFIX)serving-deep:$(VERSION) .
+	$(BUILD) --build-arg IMAGE=$(IMAGE_PREFIX)flows:$(VERSION) --file deployments/images/deep-learning.Containerfile --tag $(IMAGE_PREFIX)flows-deep:$(VERSION) .
+	$(SIZES) $(IMAGE_PREFIX)serving-deep:$(VERSION)=1500 $(IMAGE_PREFIX)flows-deep:$(VERSION)=3000
+
+sboms: ## Copy each image's bill of materials to dist/ (CycloneDX)
+	mkdir -p dist
+	for image in serving flows; do \
+		$(ENGINE) run --rm --network none $(IMAGE_PREFIX)$$image:$(VERSION) cat /opt/sluice/sbom.cdx.json > dist/$(IMAGE_PREFIX)$$image-$(VERSION).cdx.json || exit 1; \
+	done
+
+compose-passwords: ## Random passwords for deployments/compose.yaml, where there are none yet
+	$(PYTHON) -m deployments.compose.passwords
 
 clean: ## Remove what install and the stack made
 	rm -rf .venv .uv .sluice

@@ -125,6 +125,10 @@ def prefect_server_environment(record: StackRecord) -> dict[str, str]:
     }
 
 
+def mlflow_environment() -> dict[str, str]:
+    return {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+
 def worker_environment() -> dict[str, str]:
     return {
         # With the default of 10 seconds a run waits longer for its start than a small stage takes.

@@ -70,7 +70,7 @@ def _mlflow(record: StackRecord, settings: Settings) -> Iterator[Service]:
             *(("--expose-prometheus", str(home / "metrics")) if find_spec("prometheus_flask_exporter") else ()),
             *("--uvicorn-opts", shlex.join(("--log-config", str(environment.LOGGING / "uvicorn_logging.json")))),
         ),
-        env={"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        env=environment.mlflow_environment(),
         ports={port: "SLUICE_MLFLOW__URI=http://127.0.0.1:PORT"},
     )
 

@@ -46,6 +46,8 @@ RELEASES = (
     '-d \'{"reason": "recommends what is sold out"}\'',
     'curl -X POST http://127.0.0.1:8000/models/movies/rollback -H "Authorization: Bearer $KEY" -d \'{"to": 2}\'',
 )
+CONTAINERS = "it wants an engine; tests/deployments/test_image_builds.py builds and runs the images"
+SERVER = "it wants a server with Docker; tests/deployments/test_compose.py reads what it is about"
 # Every other command is run. Those of `make` need the target to exist, those of `sluice` a command line that parses.
 NOT_RUN = {
     "make install": CI,
@@ -53,6 +55,12 @@ NOT_RUN = {
     "make test": CI,
     "make check": CI,
     "make format": "it changes files",
+    "make images": CONTAINERS,
+    "make images ENGINE=podman": CONTAINERS,
+    "make images-deep": CONTAINERS,
+    'make images BUILD_OPTIONS="--build-arg PYTHON_IMAGE=mirror.example.com/python:3.11.16-slim-bookworm"': CONTAINERS,
+    "make images compose-passwords": CONTAINERS,
+    "make sboms": CONTAINERS,
     "source .venv/bin/activate": "the tests run in this environment",
     "sluice down": ENDS_THE_STACK,
     "sluice down && sluice up": ENDS_THE_STACK,
@@ -106,6 +114,7 @@ NOT_RUN = {
     "sluice rollback movies --to 2": CHANGES_THE_CHAMPION,
     **dict.fromkeys(RELEASES, CHANGES_THE_CHAMPION),
 }
+NOT_RUN |= {text: SERVER for text in COMMANDS if text.startswith(("docker ", "ssh "))}
 RUN = [
     text
     for text, page in COMMANDS.items()
@@ -183,6 +192,8 @@ def sluice_lines() -> list[list[str]]:
         words = " ".join("\n" if word in {"&&", "|", ";", ">"} else shlex.quote(word) for word in lexer)
         lines = [shlex.split(line) for line in words.splitlines()]
         found += [line[line.index("sluice") + 1 :] for line in lines if "sluice" in line]
+        # The command line in a container of compose.yaml.
+        found += [line[line.index("cli") + 1 :] for line in lines if line[0] == "docker" and "cli" in line]
     return found
 
 

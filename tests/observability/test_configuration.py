@@ -20,6 +20,7 @@ METADATA = ("trace_id", "span_id", "flow_run_id", "task_run_id", "deployment", "
 LEVELS = {"TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"}
 ROOM = Path(__file__).parents[2] / "observability"
 ALLOY = (ROOM / "alloy" / "config.alloy").read_text(encoding="utf-8")
+COMPOSE = (ROOM / "alloy" / "compose.alloy").read_text(encoding="utf-8")
 YAML = ("loki/loki.yaml", "tempo/tempo.yaml", "grafana/provisioning/datasources/sluice.yaml",
         "grafana/provisioning/dashboards/sluice.yaml")  # fmt: skip
 
@@ -82,14 +83,14 @@ def test_nothing_listens_beyond_this_machine_unless_told_to(name: str) -> None:
     assert "0.0.0.0" not in text
 
 
-def block(name: str) -> str:
+def block(name: str, text: str = ALLOY) -> str:
     """The inside of a block of Alloy's configuration."""
-    start = ALLOY.index(f"{name} {{") + len(name) + 2
+    start = text.index(f"{name} {{") + len(name) + 2
     depth = 1
-    for position in range(start, len(ALLOY)):
-        depth += {"{": 1, "}": -1}.get(ALLOY[position], 0)
+    for position in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[position], 0)
         if depth == 0:
-            return ALLOY[start:position]
+            return text[start:position]
     raise AssertionError(f"{name} does not end")
 
 
@@ -119,18 +120,32 @@ def test_alloy_knows_the_levels_of_the_python_sink() -> None:
     assert set(found[1].split("|")) == LEVELS
 
 
-def test_each_component_of_alloy_is_fed_and_feeds_one_that_exists() -> None:
+def test_alloy_on_a_server_sends_the_same_labels() -> None:
+    """From files of containers in place of pods; every label is made, and no other is kept."""
+    assert tuple(re.findall(r'"(\w+)"', block("stage.label_keep", COMPOSE))) == LABELS
+    assert keys(block("stage.labels", COMPOSE)) | keys(block("stage.static_labels", COMPOSE)) == set(LABELS)
+    (level,) = re.findall(r'level\s+= "(\w+)"', block("stage.static_labels", COMPOSE))
+    assert level in LEVELS
+
+
+def test_alloy_passes_spans_on_in_the_same_way_everywhere() -> None:
+    for name in ('otelcol.receiver.otlp "spans"', 'otelcol.exporter.otlp "tempo"', 'loki.write "loki"'):
+        assert block(name, COMPOSE) == block(name)
+
+
+@pytest.mark.parametrize(("text", "source"), [(ALLOY, "pods"), (COMPOSE, "containers")], ids=["cluster", "server"])
+def test_each_component_of_alloy_is_fed_and_feeds_one_that_exists(text: str, source: str) -> None:
     """Names in expressions are those of blocks, and braces are even; Alloy itself judges the rest."""
-    code = re.sub(r'"(?:[^"\\]|\\.)*"', '""', re.sub(r"^\s*//.*$", "", ALLOY, flags=re.MULTILINE))
+    code = re.sub(r'"(?:[^"\\]|\\.)*"', '""', re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE))
     assert code.count("{") == code.count("}")
     assert code.count("[") == code.count("]")
-    components = {f"{kind}.{name}" for kind, name in re.findall(r'^([a-z_.]+) "(\w+)" \{$', ALLOY, re.MULTILINE)}
+    components = {f"{kind}.{name}" for kind, name in re.findall(r'^([a-z_.]+) "(\w+)" \{$', text, re.MULTILINE)}
     used = set(
         re.findall(r"\b((?:discovery|local|loki|otelcol)(?:\.[a-z_]+)+)\.(?:targets|output|receiver|input)", code)
     )
     assert used <= components
     sources = {"loki.write.loki", "otelcol.exporter.otlp.tempo", "otelcol.receiver.otlp.spans"}
-    assert components - used - {"loki.source.file.pods"} <= sources
+    assert components - used - {f"loki.source.file.{source}"} <= sources
     assert all(later != first for first, later in pairwise(sorted(components)))
 
 
