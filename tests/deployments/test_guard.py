@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,8 @@ def supervisor(spec: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
         process.kill()
     for left in marked(spec):
-        left.kill()
+        with suppress(psutil.NoSuchProcess):  # the guard is at it too
+            left.kill()
 
 
 def await_file(path: Path) -> None:
