@@ -55,6 +55,7 @@ def fixed(one: Object) -> list[Any]:
     return found
 
 
+@pytest.mark.slow
 def test_passwords_are_kept_over_upgrades(cluster: tuple[KubeApi, helm_python.Config], tmp_path: Path) -> None:
     """Made once; databases and callers that know them go on, also through another version of the chart."""
     api, helm = cluster
@@ -91,6 +92,7 @@ def test_passwords_fit_their_services(cluster: tuple[KubeApi, helm_python.Config
     assert len(set(values)) == len(values), "one password opens two doors"
 
 
+@pytest.mark.slow
 def test_hook_runs_after_install_and_upgrade(cluster: tuple[KubeApi, helm_python.Config]) -> None:
     """The job that registers is made each time, after everything else, and is gone when it has succeeded."""
     api, helm = cluster
@@ -115,6 +117,7 @@ def test_uninstall_leaves_what_is_to_be_kept(cluster: tuple[KubeApi, helm_python
     assert left == volumes | passwords
 
 
+@pytest.mark.slow
 def test_kept_volumes_are_taken_up_again(cluster: tuple[KubeApi, helm_python.Config]) -> None:
     """Installed again under the same name, databases open with the password of before."""
     api, helm = cluster
