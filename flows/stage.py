@@ -97,6 +97,8 @@ def stage_task(cached: bool = True, **options: Any) -> Callable[[Callable[P, R]]
             retry_delay_seconds=exponential_backoff(backoff_factor=2),
             retry_jitter_factor=0.5,
             retry_condition_fn=is_transient,
+            # What a step prints belongs to its run's log, and goes out as other lines do: without secrets.
+            log_prints=True,
             **options,
         )(noted(step))
         return decorated

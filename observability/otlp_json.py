@@ -7,6 +7,7 @@ long. Collectors take both at the same address.
 import gzip
 import os
 import random
+import ssl
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
@@ -23,6 +24,8 @@ _FIRST_PAUSE = 0.2
 _TRY_AGAIN = frozenset({429, 502, 503, 504})
 # As every OpenTelemetry exporter does, for collectors that ask who sends.
 _HEADERS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
+# Whom to believe that it is the collector: a company's own authority, as a file of PEM.
+_CERTIFICATES = ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE")
 
 
 class OtlpSender:
@@ -35,7 +38,7 @@ class OtlpSender:
         for name in _HEADERS:
             headers |= parse_env_headers(os.environ.get(name, ""), liberal=True)
         # Not from the environment: a proxy that is meant for the outside would get the spans.
-        self._http = httpx.Client(timeout=seconds, trust_env=False, headers=headers)
+        self._http = httpx.Client(timeout=seconds, trust_env=False, headers=headers, verify=_trusted())
 
     def send(self, body: bytes) -> bool:
         """Whether the collector has it."""
@@ -59,6 +62,11 @@ class OtlpSender:
     def close(self) -> None:
         self._closed.set()
         self._http.close()
+
+
+def _trusted() -> ssl.SSLContext | bool:
+    file = next(filter(None, map(os.environ.get, _CERTIFICATES)), None)
+    return ssl.create_default_context(cafile=file) if file else True
 
 
 def encoded(spans: Sequence[ReadableSpan]) -> bytes:

@@ -185,6 +185,7 @@ def test_no_log_trace_metric_or_file_has_a_secret(guarded: Guarded) -> None:
         told.append(httpx.get(url, auth=(user, password), trust_env=False, timeout=30).raise_for_status())
     (failed,) = [run for run in guarded.serving("GET", "/runs?state=failed").json()["runs"] if run["flow"] == "train"]
     assert "cannot sign in with" in failed["message"], failed
+    assert any("printed: SLUICE_" in one.stdout for one in told if not isinstance(one, httpx.Response))
     texts = [one.text if isinstance(one, httpx.Response) else one.stdout for one in told]
     assert leaked(guarded.env, *texts) == []
 

@@ -2,8 +2,15 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
@@ -111,6 +118,38 @@ def test_headers_come_from_the_standard_variable(collector: Receiver, monkeypatc
     sender.close()
     (headers,) = collector.headers
     assert (headers["x-tenant"], headers["authorization"]) == ("shop", "Bearer abc")
+
+
+def test_a_collector_of_a_private_authority_is_believed_where_the_standard_variable_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no other one."""
+    certificate = tmp_path / "collector.pem"
+    certificate.write_bytes(_certificate())
+    with receiver(certificate) as collector:
+        for file, arrives in (("", False), (str(certificate), True)):
+            monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", file)
+            sender = OtlpSender(f"{collector.url}/v1/traces", 1)
+            assert sender.send(b'{"resourceSpans": []}') is arrives
+            sender.close()
+    assert len(collector.bodies) == 1
+
+
+def _certificate() -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "collector")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return private + made.public_bytes(serialization.Encoding.PEM)
 
 
 class Secrets(BaseModel):

@@ -17,8 +17,10 @@ from parsel import Selector
 from prometheus_client.parser import text_string_to_metric_families
 
 from deployments.local.ports import free_ports
+from sluice.documents import open_documents
 from sluice.lake import Lake
 from sluice.models import open_registry
+from sluice.monitor_findings import FindingsStore
 from sluice.references import TableRef
 from sluice.runs import PrefectRuns
 from tests import runs
@@ -151,8 +153,13 @@ def test_failed_transactions_and_revenue_are_metrics_of_the_model(stack: Stack, 
     }
 
 
-def test_the_champion_earns_more_than_bestsellers(stack: Stack, site: httpx.Client, champion: str) -> None:
-    """The shop shows what the service recommends, and its own metrics tell that customers pay more for it."""
+def test_the_champion_earns_more_than_bestsellers(
+    stack: Stack, site: httpx.Client, prefect: PrefectRuns, champion: str
+) -> None:
+    """The shop shows what the service recommends, and its own metrics tell that customers pay more for it.
+
+    It tells the service what came of each recommendation: the flow monitor finds the same revenue in that feedback.
+    """
     _served(stack, champion)
     for _ in range(5):
         site.post("/days").raise_for_status()
@@ -167,6 +174,17 @@ def test_the_champion_earns_more_than_bestsellers(stack: Stack, site: httpx.Clie
         for by in ("service", "bestsellers")
     }
     assert earned["service"] > 1.3 * earned["bestsellers"]
+    ended = runs.wait(stack, prefect.start("monitor/shop", {}).id)
+    assert ended.completed, ended.message
+    documents = open_documents(stack.settings)
+    found = FindingsStore(documents, "shop").latest()
+    documents.close()
+    assert found is not None
+    assert found.uptake is not None
+    assert 0 < found.uptake.acceptance < 1
+    assert found.uptake.revenue == pytest.approx(
+        samples["shop_recommendation_revenue_euros_total", "service"] / found.uptake.samples
+    )
 
 
 def _prices(site: httpx.Client) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The shop's own site: what it sells, who buys, and what it shows of it."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +10,10 @@ import pytest
 from parsel import Selector
 from shop.site.customers import Customers
 from shop.site.products import offers
+from shop.site.service import Recommended, Service
 from shop.site.store import Store
+
+from tests.receiver import receiver
 
 
 class FakeService:
@@ -17,17 +21,32 @@ class FakeService:
 
     def __init__(self, customers: Customers) -> None:
         self._tastes = customers.tastes
+        self.told: list[tuple[Recommended, float]] = []
 
-    def recommended(self, customer: int, offered: dict[str, Any], count: int) -> list[Any]:
+    def recommended(self, customer: int, offered: dict[str, Any], count: int) -> Recommended:
         liked = sorted(offered.values(), key=lambda offer: -self._tastes[customer, offer.category])
-        return [offer for offer in liked if offer.price is not None][:count]
+        return Recommended([offer for offer in liked if offer.price is not None][:count], str(customer))
+
+    def tell(self, recommended: Recommended, paid: float) -> None:
+        self.told.append((recommended, paid))
+
+
+class _Telling(FakeService):
+    """Recommends without a service, and tells a real one."""
+
+    def __init__(self, customers: Customers, service: Service) -> None:
+        super().__init__(customers)
+        self._service = service
+
+    def tell(self, recommended: Recommended, paid: float) -> None:
+        self._service.tell(recommended, paid)
 
 
 class FakeSilence:
     """A service that cannot answer."""
 
-    def recommended(self, customer: int, offered: dict[str, Any], count: int) -> list[Any]:
-        return []
+    def recommended(self, customer: int, offered: dict[str, Any], count: int) -> None:
+        return None
 
 
 @pytest.fixture
@@ -109,6 +128,32 @@ def test_recommendations_of_a_good_model_earn_more_than_bestsellers() -> None:
     for _ in range(20):
         store.pass_day()
     assert _per_recommendation(store, "service") > 1.5 * _per_recommendation(store, "bestsellers") > 0
+
+
+def test_the_service_hears_what_came_of_each_recommendation() -> None:
+    """Of every visit, bought or not; together it is what was paid for recommended products."""
+    service = FakeService(Customers(150, seed=0))
+    store = Store(days=5, customers=150, service=service)  # type: ignore[arg-type]
+    before = len(store.orders)
+    store.pass_day()
+    paid = [order.price for order in store.orders[before:] if order.recommended and order.failed is None]
+    told = [euros for _, euros in service.told]
+    assert sum(told) == pytest.approx(sum(paid))
+    assert 0 in told
+    assert sum(told) > 0
+    assert len({recommended.prediction for recommended, _ in service.told}) == len(told)
+
+
+def test_what_came_of_a_visit_is_feedback_in_json() -> None:
+    """Prices are NumPy's, which JSON does not know: what the shop sends is a yes or no and a plain number."""
+    with receiver() as service:
+        told = Service(service.url)
+        telling = _Telling(Customers(150, seed=0), told)
+        Store(days=3, customers=150, service=telling).pass_day()  # type: ignore[arg-type]
+        told.close()
+    outcomes = [json.loads(body)["outcome"] for body in service.bodies]
+    assert {outcome["bought"] for outcome in outcomes} == {True, False}
+    assert all(outcome["bought"] == (outcome["paid"] > 0) for outcome in outcomes)
 
 
 def test_without_an_answer_bestsellers_are_shown() -> None:

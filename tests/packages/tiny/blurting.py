@@ -21,4 +21,5 @@ def blurt(prefix: str) -> None:
         for level in LEVELS:
             logger.log(level, "{} is {}", name, value)
         logging.getLogger("tiny").error("%s is %s", name, value)
+        print(f"printed: {name} is {value}")  # noqa: T201 - careless code prints
     raise OSError(f"cannot sign in with {said}")

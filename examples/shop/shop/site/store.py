@@ -58,12 +58,15 @@ class Store:
             best = [offered[sku] for sku, _ in self._sold.most_common(_SHOWN)]
             visitors = self._customers.visitors(self.day)
             for place, customer in enumerate(visitors):
-                shown = self._service.recommended(customer, offered, _SHOWN) if self._service else []
-                by = "service" if shown else "bestsellers"
-                self.metrics.shown(len(shown or best), by)
+                recommended = self._service.recommended(customer, offered, _SHOWN) if self._service else None
+                by, shown = ("service", recommended.offers) if recommended else ("bestsellers", best)
+                self.metrics.shown(len(shown), by)
                 at = FIRST_DAY + (self.day + (place + 1) / (len(visitors) + 1)) * _DAY
-                for choice in self._customers.choices(customer, self.day, self.offers, shown or best):
+                choices = list(self._customers.choices(customer, self.day, self.offers, shown))
+                for choice in choices:
                     self._take(choice, customer, at, by)
+                if self._service and recommended:
+                    self._service.tell(recommended, float(sum(map(_paid, choices))))
             self.day += 1
 
     def _take(self, choice: Choice, customer: int, at: datetime, by: str) -> None:
@@ -73,3 +76,8 @@ class Store:
             self._sold[sku] += 1
         number = len(self.orders) + 1
         self.orders.append(Order(number, at, customer, sku, price, choice.recommended, choice.failure))
+
+
+def _paid(choice: Choice) -> float:
+    """For a product because it was recommended."""
+    return (choice.offer.price or 0.0) if choice.recommended and choice.failure is None else 0.0
