@@ -14,8 +14,9 @@ from sluice.run_summary import RunSummary
 from sluice.runs import FINAL
 
 DETAILS = "task_details"
-# Of a task that no worker has begun: Prefect hears of it from the worker only.
-SUBMITTED, NEVER_BEGUN = "Submitted", "NeverBegun"
+# Of a task that no worker has begun: Prefect hears of it from the worker only. And of one that a worker has begun, but
+# Prefect has not recorded, or not yet.
+SUBMITTED, NEVER_BEGUN, UNRECORDED = "Submitted", "NeverBegun", "Unrecorded"
 _SUFFIX = 3  # characters of the key that Prefect adds to a task's name
 
 
@@ -100,19 +101,24 @@ def _task(run: RunSummary, found: Mapping[str, Any], detail: Mapping[str, Any]) 
 
 
 def _waiting(run: RunSummary, detail: Mapping[str, Any]) -> TaskRun:
-    """A task that Prefect has not heard of; when its run is over it never will."""
-    never = run.state_type in FINAL
+    """A task that Prefect has not heard of; when its run is over it seldom will."""
+    state, type_, error = SUBMITTED, "PENDING", None
+    if over := run.state_type in FINAL:
+        state, type_, error = NEVER_BEGUN, "CANCELLED", "Its run was over before a worker began it."
+        if detail.get("began"):
+            state, type_, error = UNRECORDED, "CRASHED", "A worker began it, and Prefect has no record of how it ended."
     submitted: datetime = detail.get("submitted") or run.created
-    ended = run.ended if never else None
+    ended = run.ended if over else None
     return TaskRun(
         **_common(run, str(detail.get("name", "?")), detail),
         id=detail["id"],
         parents=list(detail.get("parents", ())),
-        state=NEVER_BEGUN if never else SUBMITTED,
-        state_type="CANCELLED" if never else "PENDING",
+        state=state,
+        state_type=type_,
         received=submitted,
+        started=detail.get("began"),
         failed=ended,
-        error="Its run was over before a worker began it." if never else None,
+        error=error,
         timestamp=ended or submitted,
     )
 

@@ -112,7 +112,10 @@ def test_a_running_task_shows_how_long_it_runs() -> None:
 
 
 def test_a_task_that_no_worker_has_begun_is_there() -> None:
-    """Prefect hears of a task from its worker; until then there is what the flow noted. It is over with its run."""
+    """Prefect hears of a task from its worker; until then there is what the flow noted. It is over with its run.
+
+    If a worker has begun it by then, it is Prefect that has not recorded it, or not yet.
+    """
     noted = {"id": "t9", "name": "log", "submitted": START, "given": {"fitted": "result of fit"}, "parents": ["t1"]}
     waiting = made(FakeHistory().task("t1", "r1"), t9=noted)
     assert (waiting["t9"].state, waiting["t9"].state_type) == ("Submitted", "PENDING")
@@ -122,6 +125,8 @@ def test_a_task_that_no_worker_has_begun_is_there() -> None:
     lost = made(run=over, t9=noted)["t9"]
     assert (lost.state, lost.state_type, lost.final) == ("NeverBegun", "CANCELLED", True)
     assert lost.failed == START + timedelta(seconds=9)
+    begun = made(run=over, t9={**noted, "began": START + timedelta(seconds=2)})["t9"]
+    assert (begun.state, begun.state_type, begun.started) == ("Unrecorded", "CRASHED", START + timedelta(seconds=2))
 
 
 def test_what_stands_for_a_stage_is_no_task() -> None:
