@@ -8,7 +8,9 @@ way once or twice a minute. One that says at its beginning that it will write wa
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import cache
 
+import prefect.types._datetime
 from prefect.server.database.configurations import AioSqliteConfiguration
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 
@@ -32,6 +34,7 @@ def main() -> None:
     LOGGING_CONFIG["handlers"], LOGGING_CONFIG["loggers"] = {}, {}
 
     AioSqliteConfiguration.begin_transaction = begin_as_writer  # type: ignore[method-assign]
+    prefect.types._datetime.available_timezones = cache(prefect.types._datetime.available_timezones)
     app()
 
 

@@ -3,9 +3,12 @@
 import asyncio
 from pathlib import Path
 
+import prefect.types._datetime
 import pytest
 from prefect.server.database.configurations import AioSqliteConfiguration
+from prefect.server.schemas.schedules import CronSchedule
 from sqlalchemy import text
+from uvicorn.config import LOGGING_CONFIG
 
 from deployments.local import prefect_server
 
@@ -37,3 +40,22 @@ def test_writers_that_read_first_wait_for_their_turn(tmp_path: Path, monkeypatch
     """Nobody is refused with "database is locked", and no count is lost."""
     monkeypatch.setattr(AioSqliteConfiguration, "begin_transaction", prefect_server.begin_as_writer)
     assert asyncio.run(_count_up(tmp_path / "counted.db")) == WRITERS
+
+
+def test_time_zones_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not from hundreds of files for each schedule that is read."""
+    asked: list[None] = []
+
+    def zones() -> set[str]:
+        asked.append(None)
+        return {"UTC", "Europe/Berlin"}
+
+    monkeypatch.setattr(prefect.types._datetime, "available_timezones", zones)
+    monkeypatch.setattr(AioSqliteConfiguration, "begin_transaction", AioSqliteConfiguration.begin_transaction)
+    for name in ("handlers", "loggers"):
+        monkeypatch.setitem(LOGGING_CONFIG, name, LOGGING_CONFIG[name])
+    monkeypatch.setattr("prefect.cli.app", lambda: None)
+    prefect_server.main()
+    for zone in ("UTC", "Europe/Berlin", "UTC"):
+        CronSchedule(cron="0 5 * * *", timezone=zone)
+    assert len(asked) == 1
