@@ -72,6 +72,7 @@ def test_passwords_are_kept_over_upgrades(cluster: tuple[KubeApi, helm_python.Co
     assert secrets(api) == before
 
 
+@pytest.mark.slow
 def test_passwords_fit_their_services(cluster: tuple[KubeApi, helm_python.Config]) -> None:
     """An address has the password of its database in it; what our settings demand of passwords is met."""
     from sluice.settings import Settings
@@ -105,6 +106,7 @@ def test_hook_runs_after_install_and_upgrade(cluster: tuple[KubeApi, helm_python
         assert not any(path.endswith(job) for path in api.objects)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [["data", "postgresql", "mongodb"], []])
 def test_uninstall_leaves_what_is_to_be_kept(cluster: tuple[KubeApi, helm_python.Config], keep: list[str]) -> None:
     """The volumes that the values name, and the password of a database with its volume; nothing else."""
