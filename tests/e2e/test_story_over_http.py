@@ -21,6 +21,7 @@ from tests.conftest import Stack
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 STAGES = ["ingest", "features", "train", "evaluate"]
 # The search is not what is tested here.
+# Seeds that no other test trains with: what was done already comes from the cache, where no worker has it.
 ONE_CANDIDATE = {"gradient_boosting": {"learning_rate": [0.06], "iterations": [60], "max_depth": [2]}}
 PERSON = {
     "pregnancies": 2.0, "glucose": 150.0, "blood_pressure": 72.0, "skin_fold": 30.0, "bmi": 33.0, "pedigree": 0.5,
@@ -110,7 +111,7 @@ def predicted(clients: Clients) -> tuple[str, float]:
 @pytest.fixture(scope="module")
 def run(clients: Clients) -> dict[str, Any]:
     """A pipeline that was started and followed to its end; its lines and states are under ``seen``."""
-    made = start(clients.operator, "pipeline/diabetes", "story-1", search=ONE_CANDIDATE, seed=11)
+    made = start(clients.operator, "pipeline/diabetes", "story-1", search=ONE_CANDIDATE, seed=21)
     assert (made["flow"], made["deployment"], made["use_case"]) == ("pipeline", "pipeline/diabetes", "diabetes")
     return {**made, "seen": list(followed(clients.operator, made["id"]))}
 
@@ -131,7 +132,7 @@ def test_the_run_tells_its_stages_and_what_came_of_it(clients: Clients, run: dic
     ended = told(clients.operator.get(f"/runs/{run['id']}"))
     assert (ended["state_type"], [stage["flow"] for stage in ended["stages"]]) == ("COMPLETED", STAGES)
     assert all(stage["seconds"] > 0 for stage in ended["stages"])
-    assert ended["parameters"]["params"]["seed"] == 11
+    assert ended["parameters"]["params"]["seed"] == 21
     assert run["id"] in [one["id"] for one in told(clients.operator.get("/runs?use_case=diabetes"))["runs"]]
 
 
@@ -170,7 +171,7 @@ def test_what_it_made_is_released_and_taken_back(clients: Clients, run: dict[str
     assert sum(one == other for one, other in pairs) / len(pairs) == pytest.approx(evaluation["accuracy"])
     assert evaluation["confusion_matrix"] == [[pairs.count((one, other)) for other in (0, 1)] for one in (0, 1)]
 
-    again = start(operator, "train/diabetes", "story-2", search=ONE_CANDIDATE, seed=12)
+    again = start(operator, "train/diabetes", "story-2", search=ONE_CANDIDATE, seed=22)
     assert [data for kind, data in followed(operator, again["id"]) if kind == "state"][-1]["state_type"] == "COMPLETED"
     second = told(operator.get("/models/diabetes/versions"))[0]["version"]
     assert int(second) > int(first)

@@ -92,7 +92,7 @@ def champion(stack: Stack, prefect: PrefectRuns) -> str:
     return found.version
 
 
-def _until(reached: Callable[[], Any], what: str, timeout: float = 60) -> Any:
+def _until(reached: Callable[[], Any], what: str, timeout: float = 240) -> Any:
     deadline = time.monotonic() + timeout
     while not (found := reached()):
         assert time.monotonic() < deadline, f"it did not come to this in {timeout:.0f} s: {what}"
@@ -174,17 +174,21 @@ def test_the_champion_earns_more_than_bestsellers(
         for by in ("service", "bestsellers")
     }
     assert earned["service"] > 1.3 * earned["bestsellers"]
+    paid = samples["shop_recommendation_revenue_euros_total", "service"]
+    documents = open_documents(stack.settings)
+
+    def told() -> bool:
+        return sum(one["outcome"]["paid"] for one in documents.find("shop_feedback")) == pytest.approx(paid)
+
+    _until(told, "the service has joined what the shop told it")
     ended = runs.wait(stack, prefect.start("monitor/shop", {}).id)
     assert ended.completed, ended.message
-    documents = open_documents(stack.settings)
     found = FindingsStore(documents, "shop").latest()
     documents.close()
     assert found is not None
     assert found.uptake is not None
     assert 0 < found.uptake.acceptance < 1
-    assert found.uptake.revenue == pytest.approx(
-        samples["shop_recommendation_revenue_euros_total", "service"] / found.uptake.samples
-    )
+    assert found.uptake.revenue == pytest.approx(paid / found.uptake.samples)
 
 
 def _prices(site: httpx.Client) -> dict[str, str]:
