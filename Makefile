@@ -15,7 +15,7 @@ empty :=
 # One for each choice of extras, so that asking for more installs more.
 INSTALLED := .venv/.installed-$(subst $(empty) $(empty),+,$(EXTRAS))
 
-.PHONY: help install demo test test-slow test-rare check format bench images images-deep sboms compose-passwords clean
+.PHONY: help install demo test test-slow test-rare check policy-scanner format bench images images-deep sboms compose-passwords clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -54,6 +54,13 @@ check: install ## Lint, types, import rules, generated files
 	$(RUN)/python -m observability.dashboards --check
 	$(RUN)/python -m deployments.chart_files --check
 	$(UV) lock --check --python $(PYTHON)
+
+policy-scanner: .tools/checkov/.installed ## What scans the chart and the Terraform for policies, in an environment of its own
+
+.tools/checkov/.installed: tests/policies/requirements.txt | .uv/bin/uv
+	$(UV) venv --quiet --clear --python $(PYTHON) .tools/checkov
+	$(UV) pip install --quiet --python .tools/checkov/bin/python --requirement $<
+	@touch $@
 
 format: install ## Format the code
 	$(RUN)/ruff check --fix .
@@ -94,4 +101,4 @@ compose-passwords: ## Random passwords for deployments/compose.yaml, where there
 	$(PYTHON) -m deployments.compose.passwords
 
 clean: ## Remove what install and the stack made
-	rm -rf .venv .uv .sluice
+	rm -rf .venv .uv .tools .sluice

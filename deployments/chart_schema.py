@@ -3,7 +3,9 @@
 Written by `deployments.chart_files`. What a value is for stands in ``values.yaml``.
 """
 
-from typing import Any
+from typing import Any, get_args
+
+from sluice.use_case import Flow
 
 Schema = dict[str, Any]
 
@@ -84,6 +86,13 @@ _DEFINITIONS: dict[str, Schema] = {
         storageClass=_named("name"),
         size=_named("size"),
     ),
+    "place": _closed(
+        nodeSelector=_named("nodeSelector"),
+        tolerations=_named("tolerations"),
+        cpu=_named("quantity"),
+        memory={"type": "string", "pattern": "^[0-9]+(Mi|Gi|Ti)$"},
+        gpu=_number(),
+    ),
     "addresses": _closed(cidrs=_list(_CIDRS, minItems=1), **{"except": _list(_CIDRS)}, ports=_list(_PORTS, minItems=1)),
 }
 
@@ -96,20 +105,50 @@ def _database(**more: Schema) -> Schema:
 
 
 def _network() -> Schema:
-    elsewhere = ("kubernetesApi", "sources", "objectStore", "prefect", "mlflow", "postgresql", "mongodb")
+    elsewhere = ("kubernetesApi", "sources", "objectStore", "prefect", "mlflow", "postgresql", "mongodb", "redis")
     return _closed(
         enabled=_FLAG,
         dns=_closed(namespaceLabels=_LABELS),
-        ingressController=_closed(namespaceLabels=_LABELS),
+        ingressController=_closed(namespaceLabels=_LABELS, cidrs=_list(_CIDRS)),
         monitoring=_closed(namespaceLabels=_LABELS, ports=_list(_PORTS)),
         **{name: _named("addresses") for name in elsewhere},
     )
 
 
 def _prefect() -> Schema:
-    server = _closed(enabled=_FLAG, externalUrl=_text("https?://.+/api"), volume=_named("volume"), **_POD)
+    server = _closed(
+        enabled=_FLAG,
+        externalUrl=_text("https?://.+/api"),
+        replicas=_number(1),
+        redis=_closed(existingSecret=_named("name")),
+        volume=_named("volume"),
+        **_POD,
+    )
     worker = _closed(enabled=_FLAG, pool=_named("name"), replicas=_number(), **_POD)
     return _closed(server=server, worker=worker)
+
+
+def _flows() -> Schema:
+    flow: Schema = {"enum": list(get_args(Flow))}
+    stages: Schema = {"type": "object", "propertyNames": flow, "additionalProperties": _named("place")}
+    name: Schema = {"pattern": "^[a-z][a-z0-9_]*$"}
+    return _closed(
+        finishedJobTtl=_number(),
+        podWatchTimeout=_number(60),
+        **_PLACE,
+        gpu=_closed(nodeSelector=_named("nodeSelector"), tolerations=_named("tolerations")),
+        stages=stages,
+        useCases={"type": "object", "propertyNames": name, "additionalProperties": stages},
+    )
+
+
+def _external_secrets() -> Schema:
+    return _closed(
+        enabled=_FLAG,
+        store=_closed(name=_named("name"), kind=_choice("SecretStore", "ClusterSecretStore")),
+        refreshInterval={"type": "string", "pattern": "^([0-9]+(s|m|h))+$"},
+        entries=_closed(**dict.fromkeys(("platform", "postgresql", "mongodb"), _TEXT)),
+    )
 
 
 def _dask() -> Schema:
@@ -131,7 +170,12 @@ def _serving() -> Schema:
         public=_list(_choice("metrics", "docs"), uniqueItems=True),
         models=_list(_TEXT),
         required=_list(_TEXT),
-        autoscaling=_closed(**_AUTOSCALING, requestsInFlight=_number()),
+        autoscaling=_closed(
+            **_AUTOSCALING,
+            engine=_choice("hpa", "keda"),
+            prometheusUrl=_named("url"),
+            requestsInFlight=_number(),
+        ),
         scratch=_closed(size=_named("size")),
         **_POD,
     )
@@ -157,6 +201,7 @@ def _properties() -> dict[str, Schema]:
             "additionalProperties": {**reference, "required": ["secret", "key"]},
         },
         "secrets": _closed(existingSecret=_named("name"), sources=_named("name")),
+        "externalSecrets": _external_secrets(),
         "serviceAccounts": _closed(**{component: _closed(annotations=_TEXTS) for component in COMPONENTS}),
         "storage": _closed(
             existingClaim=_named("name"),
@@ -168,7 +213,7 @@ def _properties() -> dict[str, Schema]:
         ),
         "persistence": _closed(keep=_list(keeps, uniqueItems=True)),
         "prefect": _prefect(),
-        "flows": _closed(finishedJobTtl=_number(), podWatchTimeout=_number(60), **_PLACE),
+        "flows": _flows(),
         "postgresql": _database(),
         "mongodb": _database(database=_text("[A-Za-z0-9_-]+"), cacheGb={"type": "number", "minimum": 0.25}),
         "mlflow": _closed(enabled=_FLAG, externalUrl=_named("url"), allowedHosts=_list(_named("name")), **_POD),

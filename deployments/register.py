@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployments.cluster.job_template import JobChanges, changed
+from deployments.cluster.place import Place, job_variables
 from deployments.deployment import POOLS, Deployment, PoolType, deployments_of, installed_configs
 from sluice.errors import ServiceUnavailableError
 from sluice.settings import Settings
@@ -37,9 +38,26 @@ def register(
     if pool_type == "process":
         template = _process_template(settings.home / "work")
     else:
-        template = changed(kubernetes_template(), changes or JobChanges())
+        changes = changes or JobChanges()
+        template = changed(kubernetes_template(), changes)
+        deployments = placed(deployments, changes)
     asyncio.run(_register(pool, pool_type, deployments, template))
     return deployments
+
+
+def placed(deployments: Iterable[Deployment], changes: JobChanges) -> list[Deployment]:
+    """The same deployments with the nodes and the resources that a release chose for their runs."""
+
+    def choices(flow: Any, use_case: str) -> list[Place]:
+        found = (changes.stages.get(flow), changes.use_cases.get(use_case, {}).get(flow))
+        return [choice for choice in found if choice is not None]
+
+    return [
+        one.model_copy(
+            update={"job_variables": job_variables(one.job_variables, changes.gpu, choices(one.flow, one.name))}
+        )
+        for one in deployments
+    ]
 
 
 async def _register(pool: str, pool_type: PoolType, deployments: list[Deployment], template: dict[str, Any]) -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from deployments.cluster.place import Place
 from deployments.errors import JobTemplateInvalidError
+from sluice.use_case import Flow
 
 
 class JobChanges(BaseModel):
@@ -18,14 +20,20 @@ class JobChanges(BaseModel):
         labels: of the pod; a run cannot take them away, as network policies go by them.
         pod: fields of the pod's specification; lists are added to, all else is replaced.
         container: fields of its container, in the same way.
+        gpu: where runs go that ask for one.
+        stages: what runs of a flow have in place of the defaults.
+        use_cases: the same for those of one use case, which wins.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     defaults: dict[str, Any] = {}
     labels: dict[str, str] = {}
     pod: dict[str, Any] = {}
     container: dict[str, Any] = {}
+    gpu: Place = Place()
+    stages: dict[Flow, Place] = {}
+    use_cases: dict[str, dict[Flow, Place]] = Field({}, alias="useCases")
 
     @classmethod
     def read(cls, path: Path) -> "JobChanges":

@@ -62,8 +62,31 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
             "nodeSelector": {"pool": "training"},
             "tolerations": [{"key": "spot", "operator": "Exists", "effect": "NoSchedule"}],
             "priorityClassName": "low",
+            "gpu": {"nodeSelector": {"pool": "gpu"}},
+            "stages": {"features": {"nodeSelector": {"pool": "spot"}, "cpu": 4, "memory": "16Gi"}},
+            "useCases": {"movies": {"evaluate": {"gpu": 1}, "features": {"memory": "8Gi"}}},
         },
         "serving": {"nodeSelector": {"pool": "serving"}, "podAnnotations": {"a": "b"}, "priorityClassName": "high"},
+    },
+    "scaled by keda": {
+        "serving": {"autoscaling": {"enabled": True, "engine": "keda", "requestsInFlight": 20, "min": 1}},
+    },
+    "passwords of a vault": {
+        "externalSecrets": {
+            "enabled": True,
+            "store": {"name": "vault", "kind": "ClusterSecretStore"},
+            "entries": {
+                "platform": "sluice/lab/platform",
+                "postgresql": "sluice/lab/postgresql",
+                "mongodb": "sluice/lab/mongodb",
+            },
+        },
+        "postgresql": {"enabled": False},
+        "mongodb": {"enabled": False},
+    },
+    "several prefect servers": {
+        "prefect": {"server": {"replicas": 3, "redis": {"existingSecret": "given"}}},
+        "podDisruptionBudgets": {"enabled": True},
     },
     "named otherwise": {"fullnameOverride": "ml", "environment": "lab"},
     "by digest": {"images": {"flows": {"digest": "sha256:" + "0" * 64}, "serving": {"tag": "1.2.3"}}},

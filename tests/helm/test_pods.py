@@ -159,6 +159,8 @@ def test_references_are_to_what_is_there(optional: Release) -> None:
     given = {"given", "platform", "sources", "loki", "lake", "results", "prometheus"}
     for kind, names in _referred(optional).items():
         there = {one["metadata"]["name"] for one in optional.of(kind)}
+        if kind == "Secret":
+            there |= {one["spec"]["target"]["name"] for one in optional.of("ExternalSecret")}
         assert names - there <= given, kind
 
 

@@ -13,7 +13,7 @@ from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
 
 from deployments.cluster.job_template import JobChanges, changed
 from deployments.deployment import deployments_of, installed_configs
-from deployments.register import kubernetes_template
+from deployments.register import kubernetes_template, placed
 from sluice.use_case import load_use_case
 from tests.helm.chart import NAMESPACE, RELEASE, Object
 from tests.helm.options import OPTIONS, rendered
@@ -24,10 +24,11 @@ def job(option: str, flow: str, folder: Path) -> Object:
     release = rendered("dev", option)
     path = folder / "job.yaml"
     path.write_text(release.one("ConfigMap", "deploy")["data"]["job.yaml"])
-    template = changed(kubernetes_template(), JobChanges.read(path))
+    changes = JobChanges.read(path)
+    template = changed(kubernetes_template(), changes)
     (variables,) = [
         one.job_variables
-        for one in deployments_of(installed_configs(shipped_only=True), "kubernetes")
+        for one in placed(deployments_of(installed_configs(shipped_only=True), "kubernetes"), changes)
         if one.full_name == f"{flow}/movies"
     ]
     configuration: Any = asyncio.run(
@@ -102,7 +103,25 @@ def test_places_are_taken_over(tmp_path: Path) -> None:
     """Node labels, taints and priority of the values are those of runs."""
     spec = job("placed", "train", tmp_path)["spec"]["template"]["spec"]
     wanted = OPTIONS["placed"]["flows"]
-    assert {key: spec[key] for key in wanted} == wanted
+    given = ("nodeSelector", "tolerations", "priorityClassName")
+    assert {key: spec[key] for key in given} == {key: wanted[key] for key in given}
+
+
+def test_a_stage_goes_where_it_was_sent(tmp_path: Path) -> None:
+    """Nodes and resources of a stage, others again of one use case, and a GPU's nodes for who asks for one."""
+    features, evaluate = (
+        job("placed", flow, tmp_path)["spec"]["template"]["spec"] for flow in ("features", "evaluate")
+    )
+    assert features["nodeSelector"] == {"pool": "spot"}
+    assert features["containers"][0]["resources"] == {
+        "requests": {"cpu": "4", "memory": "8Gi"},
+        "limits": {"memory": "8Gi"},
+    }
+    # Not said for the stage, so that of all runs.
+    assert features["tolerations"] == OPTIONS["placed"]["flows"]["tolerations"]
+    assert evaluate["nodeSelector"] == {"pool": "gpu"}
+    assert [one["key"] for one in evaluate["tolerations"]] == ["nvidia.com/gpu"]
+    assert evaluate["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
 
 
 def test_changes_are_yaml_of_the_known_form() -> None:

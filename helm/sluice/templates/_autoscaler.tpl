@@ -1,5 +1,13 @@
 {{/* An autoscaler of a component's deployment, with the arguments of a pod. */}}
 {{- define "sluice.autoscaler" -}}
+{{- if eq (.values.autoscaling.engine | default "hpa") "keda" -}}
+{{- include "sluice.scaledObject" . -}}
+{{- else -}}
+{{- include "sluice.podAutoscaler" . -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "sluice.podAutoscaler" -}}
 {{- $scaling := .values.autoscaling -}}
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
@@ -35,4 +43,41 @@ spec:
     scaleDown:
       # A pod that has loaded its models is not given up for a quiet minute.
       stabilizationWindowSeconds: 300
+{{- end -}}
+
+{{/* The same by KEDA, which makes the autoscaler and asks Prometheus for it. */}}
+{{- define "sluice.scaledObject" -}}
+{{- $scaling := .values.autoscaling -}}
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata:
+  name: {{ include "sluice.name" (list .root .component) }}
+  labels:
+    {{- include "sluice.labels" (list .root .component) | nindent 4 }}
+spec:
+  scaleTargetRef:
+    apiVersion: apps/v1
+    kind: Deployment
+    name: {{ include "sluice.name" (list .root .component) }}
+  minReplicaCount: {{ $scaling.min }}
+  maxReplicaCount: {{ $scaling.max }}
+  triggers:
+    - type: cpu
+      metricType: Utilization
+      metadata:
+        value: {{ $scaling.cpuPercent | quote }}
+    {{- with $scaling.requestsInFlight }}
+    - type: prometheus
+      metricType: AverageValue
+      metadata:
+        serverAddress: {{ required "serving.autoscaling.prometheusUrl: where KEDA asks for the requests in flight" $scaling.prometheusUrl }}
+        query: sum(http_server_active_requests{job="sluice-serving",namespace={{ $.root.Release.Namespace | quote }}})
+        threshold: {{ . | quote }}
+    {{- end }}
+  advanced:
+    horizontalPodAutoscalerConfig:
+      behavior:
+        scaleDown:
+          # A pod that has loaded its models is not given up for a quiet minute.
+          stabilizationWindowSeconds: 300
 {{- end -}}

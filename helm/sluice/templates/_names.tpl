@@ -75,6 +75,11 @@ http://{{ include "sluice.name" (list . "prefect-server") }}:{{ include "sluice.
 {{- end -}}
 {{- end -}}
 
+{{/* Not empty if Prefect's server has more than one pod. */}}
+{{- define "sluice.prefect.several" -}}
+{{- if and .Values.prefect.server.enabled (gt (int .Values.prefect.server.replicas) 1) -}}several{{- end -}}
+{{- end -}}
+
 {{- define "sluice.mlflow.url" -}}
 {{- if .Values.mlflow.enabled -}}
 http://{{ include "sluice.name" (list . "mlflow") }}:{{ include "sluice.port" (list "mlflow" "http") }}

@@ -55,6 +55,10 @@ serving: serving
 - to: {{ toJson $policy.postgresql }}
   from: [prefect-server, mlflow]
 {{- end }}
+{{- if include "sluice.prefect.several" . }}
+- to: {{ toJson $policy.redis }}
+  from: [prefect-server]
+{{- end }}
 {{- if not .Values.mongodb.enabled }}
 - to: {{ toJson $policy.mongodb }}
   from: [flow-run, dask-worker, catch-up, exporter, serving]

@@ -8,7 +8,8 @@
 {{- if .Values.postgresql.enabled -}}
 {{- .Values.postgresql.existingSecret | default (include "sluice.name" (list . "postgresql")) -}}
 {{- else -}}
-{{- required "postgresql.external.existingSecret: name a Secret with the keys prefect-url, mlflow-uri and mlflow-users-uri, or set postgresql.enabled=true" .Values.postgresql.external.existingSecret -}}
+{{- $made := (and .Values.externalSecrets.enabled .Values.externalSecrets.entries.postgresql) | empty | not | ternary (include "sluice.name" (list . "postgresql")) "" -}}
+{{- required "postgresql.external.existingSecret: name a Secret with the keys prefect-url, mlflow-uri and mlflow-users-uri, or set postgresql.enabled=true" (.Values.postgresql.external.existingSecret | default $made) -}}
 {{- end -}}
 {{- end -}}
 
@@ -16,7 +17,8 @@
 {{- if .Values.mongodb.enabled -}}
 {{- .Values.mongodb.existingSecret | default (include "sluice.name" (list . "mongodb")) -}}
 {{- else -}}
-{{- required "mongodb.external.existingSecret: name a Secret with the key uri, or set mongodb.enabled=true" .Values.mongodb.external.existingSecret -}}
+{{- $made := (and .Values.externalSecrets.enabled .Values.externalSecrets.entries.mongodb) | empty | not | ternary (include "sluice.name" (list . "mongodb")) "" -}}
+{{- required "mongodb.external.existingSecret: name a Secret with the key uri, or set mongodb.enabled=true" (.Values.mongodb.external.existingSecret | default $made) -}}
 {{- end -}}
 {{- end -}}
 
@@ -60,6 +62,11 @@
 {{ include "sluice.secretVariable" (list "MLFLOW_AUTH_DATABASE_URI" (include "sluice.secrets.postgresql" $root) "mlflow-users-uri") }}
 {{- else if eq . "prefect-database" }}
 {{ include "sluice.secretVariable" (list "PREFECT_SERVER_DATABASE_CONNECTION_URL" (include "sluice.secrets.postgresql" $root) "prefect-url") }}
+{{- else if eq . "prefect-redis" }}
+{{- $redis := required "prefect.server.redis.existingSecret: name a Secret with the key url, or set prefect.server.replicas=1" $root.Values.prefect.server.redis.existingSecret }}
+{{ include "sluice.secretVariable" (list "PREFECT_REDIS_MESSAGING_URL" $redis "url") }}
+{{ include "sluice.secretVariable" (list "PREFECT_REDIS_WORKER_CLEANUP_QUEUE_URL" $redis "url") }}
+{{ include "sluice.secretVariable" (list "PREFECT_SERVER_DOCKET_URL" $redis "url") }}
 {{- else if eq . "documents" }}
 {{ include "sluice.secretVariable" (list "SLUICE_DOCUMENTS__URI" (include "sluice.secrets.mongodb" $root) "uri") }}
 {{- else if eq . "serving" }}
