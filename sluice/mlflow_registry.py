@@ -84,11 +84,11 @@ class MlflowRegistry:
                     "Put the right user and password into SLUICE_MLFLOW__USERNAME and SLUICE_MLFLOW__PASSWORD, or this "
                     "host into --allowed-hosts."
                 )
-                raise ServiceRefusedError(service="MLflow", address=self._address, hint=hint) from None
+                raise ServiceRefusedError(service="MLflow", address=self.address, hint=hint) from None
             raise mlflow_health.unavailable(self._uri, error) from None
 
     @property
-    def _address(self) -> str:
+    def address(self) -> str:
         return without_credentials(self._uri)
 
     def ping(self) -> None:
@@ -121,6 +121,48 @@ class MlflowRegistry:
             self._client.set_terminated(made.run_id, RunStatus.to_string(RunStatus.FINISHED))
             self._client.set_registered_model_alias(name, alias, made.version)
             return self.get(name, version=made.version)
+
+    def register_files(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        key: str,
+        run: ModelRun,
+        tags: Mapping[str, str],
+        alias: str = CHALLENGER,
+    ) -> ModelVersion:
+        """Register a version as another registry has it, byte for byte, once for a ``key``.
+
+        Args:
+            folder: its files there.
+            run: its run there, whose parameters, metrics and inputs the run that is made here gets.
+        """
+        with self._translated():
+            made = self._with_key(name, key)
+            if made is None:
+                run_id = self._start_run(name, key, run.params, run.metrics, tags)
+                try:
+                    self._client.log_inputs(run_id, [mlflow_runs.linked(one) for one in run.inputs])
+                    made = self._upload(folder, name, key, run_id, tags)
+                except BaseException:
+                    self._discard(run_id)
+                    raise
+            self._client.set_terminated(made.run_id, RunStatus.to_string(RunStatus.FINISHED))
+            self._client.set_registered_model_alias(name, alias, made.version)
+            return self.get(name, version=made.version)
+
+    def _upload(self, folder: Path, name: str, key: str, run_id: str, tags: Mapping[str, str]) -> ModelVersion:
+        mlflow.set_tracking_uri(self._uri)
+        mlflow.set_registry_uri(self._uri)
+        logged = self._client.create_logged_model(self._experiment(name), name=name, source_run_id=run_id)
+        self._client.log_model_artifacts(logged.model_id, str(folder))
+        self._client.finalize_logged_model(logged.model_id, "READY")
+        self._create_registered_model(name)
+        version = self._client.create_model_version(
+            name, logged.model_uri, run_id=run_id, tags={KEY_TAG: key, **tags}, model_id=logged.model_id
+        )
+        return _version(version)
 
     def _start_run(
         self, name: str, key: str, params: Mapping[str, Any], metrics: Mapping[str, float], tags: Mapping[str, str]

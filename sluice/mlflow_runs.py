@@ -7,7 +7,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from loguru import logger
-from mlflow.entities import DatasetInput, Run
+from mlflow.entities import Dataset as MlflowDataset
+from mlflow.entities import DatasetInput, InputTag, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -51,6 +52,16 @@ def read_json(client: MlflowClient, run_id: str, path: str) -> Any:
     except ValueError as error:
         logger.warning("{} of the run {} is not JSON: {}", path, run_id, error)
         return None
+
+
+def linked(used: TrainedOn) -> DatasetInput:
+    """A table as MLflow's page of a run shows it, where the table itself is somewhere else."""
+    source = json.dumps({"delta_table_version": used.version})
+    shown = MlflowDataset(
+        name=used.table, digest=f"version {used.version}", source_type="delta_table", source=source,
+        profile=json.dumps({"num_rows": used.rows}),
+    )  # fmt: skip
+    return DatasetInput(shown, tags=[InputTag("mlflow.data.context", "training")])
 
 
 def _get(client: MlflowClient, run_id: str) -> Run | None:

@@ -72,6 +72,11 @@ class MlflowSettings(_Group):
         validate_default=True,
         description="its password. With one, a local server asks everybody for an account (MLflow's basic-auth)",
     )
+    environments: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description="MLflow of other environments, by the name that `sluice promote --to-env` takes: "
+        '{"prod": "https://user:password@mlflow.example.com"}',
+    )
 
     @field_validator("password")
     @classmethod

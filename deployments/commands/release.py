@@ -52,18 +52,30 @@ def promote(
     use_case: Model,
     version: Annotated[str, typer.Argument(help="A registered version's number.")],
     reason: Reason = "promoted by hand",
+    to_env: Annotated[
+        str,
+        typer.Option("--to-env", help="Not here: register it as challenger there.", metavar="ENVIRONMENT"),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make a version champion by hand, past the gate. Serving takes it up by itself.
 
-    Exit code 0 when it is champion, 1 when there is no such version.
+    With [bold]--to-env[/bold] the version is registered in another environment as it
+    is, with its parameters, numbers and where it is from. There it is challenger:
+    that environment's gate decides. SLUICE_MLFLOW__ENVIRONMENTS names their MLflow.
+
+    Exit code 0 when it is done, 1 when there is no such version or environment.
 
     [bold]Examples[/bold]
 
       sluice promote movies 3 --reason "agreed with the editors"
+      sluice promote movies 3 --to-env prod --json | jq -r .to_version
       sluice promote movies 3 --json | jq -r .previous
     """
-    _say(promotions().promote(use_case, version, by=_user(), reason=reason), as_json)
+    if to_env:
+        _send(use_case, version, to_env, reason, as_json)
+    else:
+        _say(promotions().promote(use_case, version, by=_user(), reason=reason), as_json)
 
 
 def rollback(
@@ -84,6 +96,25 @@ def rollback(
       sluice rollback movies --json | jq -r .version
     """
     _say(promotions().rollback(use_case, to=to, by=_user(), reason=reason), as_json)
+
+
+def _send(use_case: str, version: str, to_env: str, reason: str, as_json: bool) -> None:
+    from deployments.local.environment import join
+    from deployments.local.record import current_stack
+    from deployments.terminal import console, print_json
+    from sluice.model_transfer import transfer
+
+    record, settings = current_stack()
+    join(record)
+    sent = transfer(settings, use_case, version, to_env, by=_user(), reason=reason)
+    if as_json:
+        print_json(sent.model_dump(mode="json"))
+        return
+    console.print(
+        f"{use_case}@{sent.version} of {sent.environment} is {use_case}@{sent.to_version} in {to_env}, its challenger. "
+        f"The gate there decides: sluice run {use_case} --flow evaluate",
+        soft_wrap=True,
+    )
 
 
 def promotions() -> "PromotionHistory":

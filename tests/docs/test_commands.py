@@ -46,6 +46,7 @@ RELEASES = (
     '-d \'{"reason": "recommends what is sold out"}\'',
     'curl -X POST http://127.0.0.1:8000/models/movies/rollback -H "Authorization: Bearer $KEY" -d \'{"to": 2}\'',
 )
+ENVIRONMENT = "it wants a second MLflow; tests/deployments/commands/test_models.py has one"
 CONTAINERS = "it wants an engine; tests/deployments/test_image_builds.py builds and runs the images"
 SERVER = "it wants a server with Docker; tests/deployments/test_compose.py reads what it is about"
 # Every other command is run. Those of `make` need the target to exist, those of `sluice` a command line that parses.
@@ -111,6 +112,8 @@ NOT_RUN = {
     'sluice promote movies 2 --reason "agreed with the editors"': CHANGES_THE_CHAMPION,
     'sluice promote movies 3 --reason "agreed with the editors"': CHANGES_THE_CHAMPION,
     'sluice rollback movies --reason "recommends what is sold out"': CHANGES_THE_CHAMPION,
+    "sluice promote movies 3 --to-env prod": ENVIRONMENT,
+    "sluice promote movies 3 --to-env prod --json | jq -r .to_version": ENVIRONMENT,
     "sluice rollback movies --to 2": CHANGES_THE_CHAMPION,
     **dict.fromkeys(RELEASES, CHANGES_THE_CHAMPION),
 }

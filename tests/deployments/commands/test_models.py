@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,8 +10,9 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from sluice.models import ModelRegistry, open_registry
-from tests.conftest import Stack
+from sluice.mlflow_registry import MlflowRegistry
+from sluice.models import CHALLENGER, ModelRegistry, open_registry
+from tests.conftest import Stack, sluice
 
 pytestmark = [pytest.mark.integration, pytest.mark.waits]
 NAME = "released"
@@ -105,3 +107,19 @@ def test_a_refusal_is_one_line_and_exit_code_1(stack: Stack, arguments: tuple[st
     """A script can tell it from a wrong command line, which is 2."""
     ended = stack.sluice(*arguments)
     assert (ended.returncode, said in ended.stdout, len(ended.stdout.splitlines())) == (1, True, 1), ended.stdout
+
+
+@pytest.mark.slow
+def test_a_version_is_sent_to_another_environment(stack: Stack, registry: ModelRegistry, tmp_path: Path) -> None:
+    """From the stack's MLflow to another one, where it is challenger; an environment that is not known is one line."""
+    prod = f"sqlite:///{tmp_path}/prod.db"
+    env = {**stack.env, "SLUICE_MLFLOW__ENVIRONMENTS__PROD": prod}
+    ended = sluice("promote", NAME, "2", "--to-env", "prod", "-r", "agreed", "--json", cwd=tmp_path, env=env)
+    assert ended.returncode == 0, ended.stdout
+    sent = json.loads(ended.stdout[ended.stdout.index("{") :])
+    assert (sent["version"], sent["to_version"], sent["to_environment"]) == ("2", "1", "prod")
+    there = MlflowRegistry(prod, tmp_path / "cache").get(NAME, alias=CHALLENGER)
+    assert there.tags["sluice.from.reason"] == "agreed"
+    refused = sluice("promote", NAME, "2", "--to-env", "test", cwd=tmp_path, env=env)
+    assert refused.returncode == 1
+    assert "no environment 'test'; known: prod" in refused.stdout
