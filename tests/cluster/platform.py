@@ -105,8 +105,10 @@ class Platform:
 
 def _rolled_out(workload: Object) -> bool:
     wanted, status = workload["spec"]["replicas"], workload["status"]
-    # A StatefulSet tells of updated pods only while it updates.
-    known = status.get("observedGeneration") == workload["metadata"]["generation"]
-    updated = status.get("updatedReplicas", status.get("currentReplicas")) == wanted
-    counts = status.get("replicas") == wanted == status.get("readyReplicas")
-    return bool(known and updated and counts)
+    if status.get("observedGeneration") != workload["metadata"]["generation"]:
+        return False
+    if workload["kind"] == "StatefulSet":
+        updated = status.get("currentRevision") == status.get("updateRevision")
+    else:
+        updated = status.get("updatedReplicas", 0) == wanted
+    return bool(updated) and status.get("replicas", 0) == wanted == status.get("readyReplicas", 0)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from deployments.deployment import deployments_of, installed_configs
 from tests.helm.chart import ENVIRONMENTS, WORKLOADS, Object, Release, component, render
 from tests.helm.options import OPTIONS, rendered
 
@@ -120,6 +121,28 @@ def test_resources_are_bounded(optional: Release) -> None:
         for container in containers(pod):
             assert {"cpu", "memory"} <= container["resources"]["requests"].keys(), name
             assert "memory" in container["resources"]["limits"], name
+
+
+def test_dev_leaves_room_for_a_run() -> None:
+    """On one node of four cores beside what kind runs itself; otherwise a stage's pod would wait for ever."""
+    pods = {name: pod for name, pod in rendered("dev").pods() if name not in ENDING}
+    parts = {
+        name: sum(millicores(one["resources"]["requests"]["cpu"]) for one in containers(pod))
+        for name, pod in pods.items()
+    }
+    parts["dask-worker"] *= rendered("dev").one("Deployment", "dask-worker")["spec"]["replicas"]
+    kind_itself = 950  # its API server, controllers, scheduler, etcd, network, and two of CoreDNS
+    largest = max(
+        millicores(one.job_variables["cpu_request"])
+        for one in deployments_of(installed_configs(shipped_only=True), "kubernetes")
+    )
+    pipeline = 100
+    assert kind_itself + sum(parts.values()) + pipeline + largest <= 4000, parts
+
+
+def millicores(quantity: str | float) -> int:
+    text = str(quantity)
+    return int(text[:-1]) if text.endswith("m") else round(float(text) * 1000)
 
 
 def test_images_have_a_version(optional: Release) -> None:
