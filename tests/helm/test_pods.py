@@ -11,9 +11,9 @@ from tests.helm.options import OPTIONS, rendered
 
 SELECTOR = {"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"}
 # They end by themselves, and nobody waits for their health.
-ENDING = {"deploy", "test"}
-# Only it talks to Kubernetes. The hook talks to Prefect alone, so it has no token.
-WITH_TOKEN = {"prefect-worker"}
+ENDING = {"deploy", "test", "sweep"}
+# Only these talk to Kubernetes. The hook that registers talks to Prefect alone, so it has no token.
+WITH_TOKEN = {"prefect-worker", "sweep"}
 SECRET = re.compile(
     r"AUTH$|PASSWORD$|_KEY$|TOKEN|SECRET|DOCUMENTS__URI|CONNECTION_URL|_STORE_URI|DATABASE_URI|OPTIONS$"
 )
@@ -104,11 +104,17 @@ def test_every_pod_has_an_account_of_its_own(optional: Release) -> None:
 
 
 def test_only_the_worker_may_ask_kubernetes(optional: Release) -> None:
-    """It makes jobs and looks at pods in its own namespace; no role reaches further, or reads a Secret."""
+    """It makes jobs and looks at pods in its own namespace; no role reaches further, or reads a Secret.
+
+    What sweeps after an uninstall finds and removes jobs.
+    """
     assert optional.of("ClusterRole", "ClusterRoleBinding") == []
     for role in optional.of("Role"):
-        assert component(role) == "prefect-worker"
         resources = {resource: set(rule["verbs"]) for rule in role["rules"] for resource in rule["resources"]}
+        if component(role) == "sweep":
+            assert resources == {"jobs": {"delete", "list"}}
+            continue
+        assert component(role) == "prefect-worker"
         assert resources.pop("jobs") == {"create", "delete", "get", "list", "patch", "watch"}
         assert resources == {
             resource: {"get", "list", "watch"} for resource in ("pods", "pods/log", "pods/status", "events")
@@ -224,6 +230,8 @@ def test_settings_start_pods_anew() -> None:
     other = render("default", {"logLevel": "DEBUG"})
     for (name, before), (_, after) in zip(render("default").pods(), other.pods(), strict=True):
         key = "checksum/settings"
+        if name == "sweep":  # it reads none
+            continue
         assert before["metadata"]["annotations"][key] != after["metadata"]["annotations"][key], name
 
 
