@@ -7,6 +7,7 @@ from typing import Any
 
 import helm_python
 import httpx
+import yaml
 
 from deployments.cluster.smoke import prediction
 from sluice.errors import ServiceUnavailableError
@@ -29,6 +30,9 @@ class Platform:
 
     def __init__(self, kubectl: Kubectl, helm: helm_python.Config, values: Mapping[str, Any]) -> None:
         self.kubectl, self.helm, self.values = kubectl, helm, dict(values)
+        # As `helm test` asks.
+        default = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+        self.inputs: Object = default["tests"]["inputs"]
 
     def install(self) -> None:
         self.helm.install(str(CHART), RELEASE, self.values, timeout=RUN_SECONDS)
@@ -100,7 +104,7 @@ class Platform:
             self.kubectl.forward(f"service/{RELEASE}-serving", 8000) as address,
             httpx.Client(base_url=address, headers=headers, timeout=30, trust_env=False) as service,
         ):
-            return prediction(service, USE_CASE)
+            return prediction(service, USE_CASE, self.inputs)
 
 
 def _rolled_out(workload: Object) -> bool:

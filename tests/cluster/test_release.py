@@ -43,7 +43,8 @@ def said(platform: Platform, name: str) -> list[str]:
 def asked(platform: Platform) -> Iterator[list[str]]:
     """A pod that asks for predictions all the time; what it said is in the list at the end of the block."""
     lines: list[str] = []
-    platform.kubectl.make(visitor("asking", flows_image(platform), asking(USE_CASE), component="test"))
+    inputs = json.dumps(platform.inputs)
+    platform.kubectl.make(visitor("asking", flows_image(platform), asking(USE_CASE), inputs, component="test"))
     try:
         until(lambda: answered(said_so_far(platform)), READY_SECONDS, platform.state)
         yield lines

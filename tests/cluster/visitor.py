@@ -5,11 +5,11 @@ from tests.helm.chart import RELEASE
 
 # Ten requests a second; every failure is told at once, and every second how many were answered.
 ASKING = """
-import os, time, httpx
-from deployments.cluster.smoke import _zeros
+import json, os, sys, time, httpx
+from deployments.cluster.smoke import row
 client = httpx.Client(base_url="http://{release}-serving:8000", timeout=10, trust_env=False,
                       headers={{"Authorization": "Bearer " + os.environ["KEY"]}})
-body = {{"inputs": _zeros(client.get("/v2/models/{model}").json()["inputs"])}}
+body = {{"inputs": row(client.get("/v2/models/{model}").json()["inputs"], json.loads(sys.argv[1]))}}
 answered, told = 0, time.monotonic()
 while True:
     try:
