@@ -15,7 +15,7 @@ empty :=
 # One for each choice of extras, so that asking for more installs more.
 INSTALLED := .venv/.installed-$(subst $(empty) $(empty),+,$(EXTRAS))
 
-.PHONY: help install demo test test-slow test-rare check policy-scanner format bench images images-deep sboms compose-passwords clean
+.PHONY: help install demo test test-slow test-rare test-cluster check policy-scanner format bench images images-deep sboms compose-passwords clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ test-slow: install ## What .ci/run adds: minutes, not seconds
 
 test-rare: install ## Before a release: thousands of requests, large files, more of what other tests do
 	$(RUN)/python -m pytest -m rare --timeout 900
+
+test-cluster: install ## The chart on the cluster that KUBECONFIG names, in a namespace of its own
+	$(RUN)/python -m pytest -m cluster tests/cluster
 
 check: install ## Lint, types, import rules, generated files
 	$(RUN)/ruff check .

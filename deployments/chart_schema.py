@@ -17,7 +17,7 @@ _VARIABLE: Schema = {"pattern": "^[A-Z_][A-Z0-9_]*$"}
 _PATH: Schema = {"type": "string", "pattern": "^/[a-z0-9/_-]+$"}
 COMPONENTS = (
     *("prefect-server", "prefect-worker", "postgresql", "mongodb", "mlflow", "dask-scheduler", "dask-worker"),
-    *("serving", "exporter", "catch-up", "flow-run", "deploy", "test"),
+    *("serving", "exporter", "catch-up", "flow-run", "deploy", "test", "sweep"),
 )
 
 
@@ -222,7 +222,12 @@ def _properties() -> dict[str, Schema]:
         "exporter": _closed(enabled=_FLAG, **_POD),
         "catchUp": _closed(enabled=_FLAG, **_POD),
         "deploy": _closed(enabled=_FLAG, **_POD),
-        "tests": _closed(enabled=_FLAG, useCase={"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}, **_POD),
+        "tests": _closed(
+            enabled=_FLAG,
+            useCase={"type": "string", "pattern": "^[a-z][a-z0-9_]*$"},
+            inputs={"type": "object", "additionalProperties": {"type": ["number", "string", "boolean"]}},
+            **_POD,
+        ),
         "ingress": _closed(
             enabled=_FLAG,
             className=_named("name"),

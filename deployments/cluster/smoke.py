@@ -1,11 +1,13 @@
-"""``python -m deployments.cluster.smoke pipeline|prediction USE_CASE``: what `helm test` does with a release.
+"""``python -m deployments.cluster.smoke pipeline|prediction USE_CASE [INPUTS]``: what `helm test` does with a release.
 
 A run of the pipeline goes through the work pool, so it needs all parts but serving; a prediction needs those, and what
 the run made.
 """
 
+import json
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -38,8 +40,17 @@ def pipeline(prefect: PrefectRuns, use_case: str, poll: float = 2.0) -> str:
     return f"The run {run.name} completed in {run.seconds:.0f} s."
 
 
-def prediction(service: httpx.Client, model: str, seconds: float = PREDICTION_SECONDS, poll: float = 2.0) -> str:
-    """Ask the model for one row of zeros and empty texts, by the inputs that it names; gives what it answered.
+def prediction(
+    service: httpx.Client,
+    model: str,
+    given: Mapping[str, Any] | None = None,
+    seconds: float = PREDICTION_SECONDS,
+    poll: float = 2.0,
+) -> str:
+    """Ask the model for one row, by the inputs that it names; gives what it answered.
+
+    Args:
+        given: values of inputs by name, as a model may refuse what it has never seen; any other is 0 or empty.
 
     Raises:
         ServiceUnavailableError: it has no such model, or does not answer, for so many seconds.
@@ -51,7 +62,8 @@ def prediction(service: httpx.Client, model: str, seconds: float = PREDICTION_SE
         try:
             described = service.get(f"/v2/models/{model}")
             if described.is_success:
-                answer = service.post(f"/v2/models/{model}/infer", json={"inputs": _zeros(described.json()["inputs"])})
+                inputs = row(described.json()["inputs"], given or {})
+                answer = service.post(f"/v2/models/{model}/infer", json={"inputs": inputs})
                 if answer.is_success:
                     return f"{model} {answer.json().get('model_version', '')} answered: {answer.json()['outputs']}"
                 described = answer
@@ -66,14 +78,15 @@ def prediction(service: httpx.Client, model: str, seconds: float = PREDICTION_SE
         time.sleep(poll)
 
 
-def _zeros(inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def row(inputs: list[dict[str, Any]], given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row as tensors of the types and shapes that a model names."""
     tensors = []
     for tensor in inputs:
         shape = [abs(size) for size in tensor["shape"]]  # -1 is any number of rows: one
         size = 1
         for length in shape:
             size *= length
-        value: Any = {"BYTES": "", "BOOL": False}.get(tensor["datatype"], 0)
+        value: Any = given.get(tensor["name"], {"BYTES": "", "BOOL": False}.get(tensor["datatype"], 0))
         tensors.append({"name": tensor["name"], "datatype": tensor["datatype"], "shape": shape, "data": [value] * size})
     return tensors
 
@@ -87,13 +100,13 @@ def main(arguments: list[str]) -> None:
             case ["pipeline", use_case]:
                 with PrefectRuns.of(settings.prefect) as prefect:
                     said = pipeline(prefect, use_case)
-            case ["prediction", model]:
+            case ["prediction", model, *values] if len(values) < 2:
                 headers = {"Authorization": f"Bearer {settings.serving.bootstrap_key.get_secret_value()}"}
                 address = settings.exporter.serving_url
                 with httpx.Client(base_url=address, headers=headers, timeout=30, trust_env=False) as service:
-                    said = prediction(service, model)
+                    said = prediction(service, model, json.loads(values[0]) if values else {})
             case _:
-                sys.exit("Usage: python -m deployments.cluster.smoke pipeline|prediction USE_CASE")
+                sys.exit("Usage: python -m deployments.cluster.smoke pipeline|prediction USE_CASE [INPUTS]")
     except (SluiceError, RuntimeError) as error:
         sys.exit(str(error))
     console.print(said, markup=False)

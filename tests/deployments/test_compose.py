@@ -146,6 +146,12 @@ def test_all_that_ours_write_is_a_volume_or_memory(name: str) -> None:
     assert set(SERVICES[name]["tmpfs"]) <= {"/tmp", "/var/lib/sluice:mode=1777"}
 
 
+def test_prefect_has_room_for_its_pages() -> None:
+    """It copies them at its start; where it cannot write it goes on without, and its address answers 404."""
+    folder = SERVICES["prefect-server"]["environment"]["PREFECT_SERVER_UI_STATIC_DIRECTORY"]
+    assert any(folder.startswith(f"{path}/") for path in writable(SERVICES["prefect-server"]))
+
+
 def test_stages_share_what_they_pass_on() -> None:
     """Runs and Dask tasks see the same lake, results and artifacts; serving reads those artifacts at the same path."""
     runs, tasks = (mounts(SERVICES[name]) for name in ("prefect-worker", "dask-worker"))

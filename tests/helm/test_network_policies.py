@@ -48,8 +48,11 @@ def release() -> Release:
 
 
 def pods_of(release: Release) -> dict[str, Mapping[str, str]]:
-    """Labels of each component's pods. Those of runs are made by Prefect's worker, which sets others on top."""
-    labels = {name: pod["metadata"]["labels"] for name, pod in release.pods()}
+    """Labels of each component's pods. Those of runs are made by Prefect's worker, which sets others on top.
+
+    What sweeps after an uninstall runs when no policy of the release is left.
+    """
+    labels = {name: pod["metadata"]["labels"] for name, pod in release.pods() if name != "sweep"}
     labels["flow-run"] = {
         "app.kubernetes.io/instance": RELEASE,
         "app.kubernetes.io/component": "flow-run",

@@ -58,6 +58,14 @@ def test_settings_know_the_pages() -> None:
     assert "SLUICE_PREFECT__UI" not in rendered("default").settings()
 
 
+def test_prefect_has_room_for_its_pages() -> None:
+    """It copies them at its start; where it cannot write it goes on without, and its address answers 404."""
+    (container,) = render().one("Deployment", "prefect-server")["spec"]["template"]["spec"]["containers"]
+    (folder,) = [one["value"] for one in container["env"] if one["name"] == "PREFECT_SERVER_UI_STATIC_DIRECTORY"]
+    mounted = [mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")]
+    assert any(folder.startswith(f"{path}/") for path in mounted)
+
+
 def test_a_host_can_be_left_out() -> None:
     """Then there is no way in for it."""
     release = render("dev", {"ingress": {"hosts": {"mlflow": ""}}})

@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 
+from deployments.deployment import deployments_of, installed_configs
 from tests.helm.chart import ENVIRONMENTS, WORKLOADS, Object, Release, component, render
 from tests.helm.options import OPTIONS, rendered
 
 SELECTOR = {"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"}
 # They end by themselves, and nobody waits for their health.
-ENDING = {"deploy", "test"}
-# Only it talks to Kubernetes. The hook talks to Prefect alone, so it has no token.
-WITH_TOKEN = {"prefect-worker"}
+ENDING = {"deploy", "test", "sweep"}
+# Only these talk to Kubernetes. The hook that registers talks to Prefect alone, so it has no token.
+WITH_TOKEN = {"prefect-worker", "sweep"}
 SECRET = re.compile(
     r"AUTH$|PASSWORD$|_KEY$|TOKEN|SECRET|DOCUMENTS__URI|CONNECTION_URL|_STORE_URI|DATABASE_URI|OPTIONS$"
 )
@@ -103,11 +104,17 @@ def test_every_pod_has_an_account_of_its_own(optional: Release) -> None:
 
 
 def test_only_the_worker_may_ask_kubernetes(optional: Release) -> None:
-    """It makes jobs and looks at pods in its own namespace; no role reaches further, or reads a Secret."""
+    """It makes jobs and looks at pods in its own namespace; no role reaches further, or reads a Secret.
+
+    What sweeps after an uninstall finds and removes jobs.
+    """
     assert optional.of("ClusterRole", "ClusterRoleBinding") == []
     for role in optional.of("Role"):
-        assert component(role) == "prefect-worker"
         resources = {resource: set(rule["verbs"]) for rule in role["rules"] for resource in rule["resources"]}
+        if component(role) == "sweep":
+            assert resources == {"jobs": {"delete", "list"}}
+            continue
+        assert component(role) == "prefect-worker"
         assert resources.pop("jobs") == {"create", "delete", "get", "list", "patch", "watch"}
         assert resources == {
             resource: {"get", "list", "watch"} for resource in ("pods", "pods/log", "pods/status", "events")
@@ -120,6 +127,28 @@ def test_resources_are_bounded(optional: Release) -> None:
         for container in containers(pod):
             assert {"cpu", "memory"} <= container["resources"]["requests"].keys(), name
             assert "memory" in container["resources"]["limits"], name
+
+
+def test_dev_leaves_room_for_a_run() -> None:
+    """On one node of four cores beside what kind runs itself; otherwise a stage's pod would wait for ever."""
+    pods = {name: pod for name, pod in rendered("dev").pods() if name not in ENDING}
+    parts = {
+        name: sum(millicores(one["resources"]["requests"]["cpu"]) for one in containers(pod))
+        for name, pod in pods.items()
+    }
+    parts["dask-worker"] *= rendered("dev").one("Deployment", "dask-worker")["spec"]["replicas"]
+    kind_itself = 950  # its API server, controllers, scheduler, etcd, network, and two of CoreDNS
+    largest = max(
+        millicores(one.job_variables["cpu_request"])
+        for one in deployments_of(installed_configs(shipped_only=True), "kubernetes")
+    )
+    pipeline = 100
+    assert kind_itself + sum(parts.values()) + pipeline + largest <= 4000, parts
+
+
+def millicores(quantity: str | float) -> int:
+    text = str(quantity)
+    return int(text[:-1]) if text.endswith("m") else round(float(text) * 1000)
 
 
 def test_images_have_a_version(optional: Release) -> None:
@@ -203,6 +232,8 @@ def test_settings_start_pods_anew() -> None:
     other = render("default", {"logLevel": "DEBUG"})
     for (name, before), (_, after) in zip(render("default").pods(), other.pods(), strict=True):
         key = "checksum/settings"
+        if name == "sweep":  # it reads none
+            continue
         assert before["metadata"]["annotations"][key] != after["metadata"]["annotations"][key], name
 
 

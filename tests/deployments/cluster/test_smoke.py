@@ -6,10 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from deployments.cluster.smoke import pipeline, prediction
 from sluice.errors import ServiceUnavailableError
 from sluice.runs import FlowRun
+from tests.helm.chart import CHART
 
 INPUTS = [
     {"name": "age", "datatype": "INT64", "shape": [-1, 1]},
@@ -73,6 +75,23 @@ def test_a_model_is_asked_by_its_inputs() -> None:
     tensors = json.loads(asked[1].content)["inputs"]
     assert [tensor["shape"] for tensor in tensors] == [[1, 1], [1, 1], [1, 2, 2]]
     assert [tensor["data"] for tensor in tensors] == [[0], [""], [0, 0, 0, 0]]
+
+
+def test_a_model_is_asked_what_is_given() -> None:
+    """By the names of its inputs; a value that it has no input for is another model's."""
+    client, asked = service([httpx.Response(200, json={"inputs": INPUTS}), httpx.Response(200, json={"outputs": [1]})])
+    prediction(client, "diabetes", {"age": 33, "height": 170}, poll=0)
+    tensors = json.loads(asked[1].content)["inputs"]
+    assert [tensor["data"] for tensor in tensors] == [[33], [""], [0, 0, 0, 0]]
+
+
+def test_the_charts_inputs_are_taken_by_its_model() -> None:
+    """Measurements of nobody: a model of patients refuses a blood pressure of 0."""
+    from sluice.use_cases.diabetes.steps import COLUMNS
+
+    given = yaml.safe_load((CHART / "values.yaml").read_text())["tests"]["inputs"]
+    assert given.keys() == {column.name for column in COLUMNS}
+    assert all(column.low <= given[column.name] <= column.high for column in COLUMNS)
 
 
 def test_a_model_that_is_not_there_yet_is_waited_for() -> None:
