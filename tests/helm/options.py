@@ -72,6 +72,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "serving": {"autoscaling": {"enabled": True, "engine": "keda", "requestsInFlight": 20, "min": 1}},
     },
     "passwords of a vault": {
+        "secrets": {"existingSecret": ""},  # the chart refuses both
         "externalSecrets": {
             "enabled": True,
             "store": {"name": "vault", "kind": "ClusterSecretStore"},
