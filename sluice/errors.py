@@ -162,16 +162,6 @@ class ModelNotFoundError(SluiceError):
     template = "There is no model {name!r} {wanted}. {hint}"
 
 
-class EnvironmentUnknownError(SluiceError):
-    """Fields: name, known."""
-
-    status = 404
-    template = (
-        "There is no environment {name!r}; known: {known}. Name its MLflow: "
-        'SLUICE_MLFLOW__ENVIRONMENTS=\'{{"{name}": "https://user:password@mlflow.example.com"}}\''
-    )
-
-
 class ModelSignatureMissingError(SluiceError):
     """Fields: name, hint."""
 

@@ -6,13 +6,23 @@ from contextlib import contextmanager
 
 from pydantic import BaseModel, ConfigDict
 
-from sluice.errors import EnvironmentUnknownError
+from sluice.errors import SluiceError
 from sluice.mlflow_registry import KEY_TAG, MlflowRegistry
 from sluice.models import ModelRun
 from sluice.settings import MlflowSettings, Settings
 
 # What MLflow's clients sign in with, whichever server they ask.
 _ACCOUNT = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+
+
+class EnvironmentUnknownError(SluiceError):
+    """Fields: name, known."""
+
+    status = 404
+    template = (
+        "There is no environment {name!r}; known: {known}. Name its MLflow: "
+        'SLUICE_MLFLOW__ENVIRONMENTS=\'{{"{name}": "https://user:password@mlflow.example.com"}}\''
+    )
 
 
 class Transferred(BaseModel):

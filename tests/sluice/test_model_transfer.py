@@ -11,9 +11,9 @@ from mlflow.tracking import MlflowClient
 from pydantic import SecretStr
 from sklearn.linear_model import LinearRegression
 
-from sluice.errors import EnvironmentUnknownError, ModelNotFoundError
+from sluice.errors import ModelNotFoundError
 from sluice.mlflow_registry import MlflowRegistry
-from sluice.model_transfer import transfer
+from sluice.model_transfer import EnvironmentUnknownError, transfer
 from sluice.models import CHALLENGER, ModelVersion
 from sluice.settings import MlflowSettings, Settings
 
