@@ -60,11 +60,12 @@ def promote(
 ) -> None:
     """Make a version champion by hand, past the gate. Serving takes it up by itself.
 
-    With [bold]--to-env[/bold] the version is registered in another environment as it
-    is, with its parameters, numbers and where it is from. There it is challenger:
-    that environment's gate decides. SLUICE_MLFLOW__ENVIRONMENTS names their MLflow.
+    With --to-env the version is registered in another environment as it is, with
+    its parameters, its numbers and where it is from. There it is challenger: that
+    environment's gate decides. SLUICE_MLFLOW__ENVIRONMENTS names its MLflow.
 
-    Exit code 0 when it is done, 1 when there is no such version or environment.
+    Exit code 0 when it is done, 1 when there is no such version or
+    environment.
 
     [bold]Examples[/bold]
 
