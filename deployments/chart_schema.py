@@ -108,7 +108,7 @@ def _network() -> Schema:
     elsewhere = ("kubernetesApi", "sources", "objectStore", "prefect", "mlflow", "postgresql", "mongodb", "redis")
     return _closed(
         enabled=_FLAG,
-        dns=_closed(namespaceLabels=_LABELS),
+        dns=_closed(namespaceLabels=_LABELS, port=_PORTS),
         ingressController=_closed(namespaceLabels=_LABELS, cidrs=_list(_CIDRS)),
         monitoring=_closed(namespaceLabels=_LABELS, ports=_list(_PORTS)),
         **{name: _named("addresses") for name in elsewhere},

@@ -16,6 +16,8 @@ from tests.cluster.platform import Platform
 from tests.helm.chart import environment, merged
 
 KUBECONFIG = os.environ.get("KUBECONFIG", "")
+# A namespace that is there and stays, for those who go on from a release that a test has failed on.
+KEPT = os.environ.get("SLUICE_TEST_NAMESPACE", "")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -45,6 +47,10 @@ def platform() -> Iterator[Platform]:
     """The chart in a namespace of its own, which refuses whatever is not `restricted`; it is removed at the end."""
     if reason := missing():
         pytest.skip(reason)
+    if KEPT:
+        with helm_python.Config(namespace=KEPT) as helm:
+            yield Platform(Kubectl(KEPT), helm, given())
+        return
     namespace = f"sluice-test-{uuid4().hex[:6]}"
     kubectl = Kubectl(namespace)
     kubectl("create", "namespace", namespace)

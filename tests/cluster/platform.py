@@ -94,9 +94,14 @@ class Platform:
         return until(over, RUN_SECONDS, lambda: f"{self.read(run_id)}\n{self.state()}")
 
     def log(self, run_id: str) -> str:
+        """Warnings of a run and of its stages, and how their pods ended."""
         with self.prefect() as prefect:
             runs = [run_id, *(child.id for child in prefect.children(run_id))]
-            return "\n".join(prefect.log(runs, level=30, limit=100))
+            lines = prefect.log(runs, level=30, limit=100)
+        return "\n".join([*lines, *(self._pod_log(run) for run in runs)])
+
+    def _pod_log(self, run_id: str) -> str:
+        return self.kubectl("logs", f"--selector=prefect.io/flow-run-id={run_id}", "--tail=40", "--prefix")
 
     def predict(self) -> str:
         headers = {"Authorization": f"Bearer {self.secret('secrets', 'serving-bootstrap-key')}"}
