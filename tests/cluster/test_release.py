@@ -25,8 +25,8 @@ LONG_SEARCH = {
         }
     }
 }
-# What a namespace has by itself, and what is gone by itself.
-NOT_OURS = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
+# What a namespace has by itself, of OpenShift too, and what is gone by itself.
+NOT_OURS = {"configmap/kube-root-ca.crt", "configmap/openshift-service-ca.crt", "serviceaccount/default"}
 PASSING = ("event", "endpoint", "lease", "podmetrics")
 
 
