@@ -31,10 +31,11 @@ class Podman:
 
     Args:
         folder: for its configuration.
+        within: a command that runs another one, in a network namespace.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, within: Sequence[str] = ()) -> None:
+        self._folder, self._within = folder, within
         # No more than a process here may have itself, or no container starts.
         files, processes = (resource.getrlimit(limit)[1] for limit in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
         files, processes = (
@@ -52,7 +53,12 @@ class Podman:
     def __call__(self, *arguments: str, timeout: float = 600, check: bool = True) -> str:
         """Its standard output. A failure shows what it said."""
         done = subprocess.run(
-            ["podman", *arguments], env=self.env, capture_output=True, text=True, timeout=timeout, check=False
+            [*self._within, "podman", *arguments],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
         )
         assert not check or done.returncode == 0, f"podman {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
         return done.stdout if done.returncode == 0 else done.stdout + done.stderr
