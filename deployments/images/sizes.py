@@ -1,7 +1,8 @@
 """How large images are, against what they may be: ``python3 -m deployments.images.sizes ENGINE IMAGE=MB...``.
 
-MB is the most that a machine may have to fetch for one: its layers, compressed. Registries compress a little better, as
-this takes the quickest way. No more than the standard library: `make images` needs no environment.
+MB is the most that one may take on the disk of a machine. What has to be fetched is told beside it: the layers,
+compressed; registries compress a little better, as this takes the quickest way. No more than the standard library:
+`make images` needs no environment.
 """
 
 import subprocess
@@ -25,9 +26,9 @@ def report(sizes: dict[str, tuple[Size, int]]) -> tuple[str, bool]:
     width = max(map(len, sizes))
     lines, fits = [], True
     for image, (size, allowed) in sizes.items():
-        within = size.fetched <= allowed * MB
+        within = size.unpacked <= allowed * MB
         fits &= within
-        told = f"{size.fetched / MB:6.0f} MB to fetch, of {allowed}; {size.unpacked / MB:.0f} MB on the disk"
+        told = f"{size.unpacked / MB:6.0f} MB on the disk, of {allowed}; {size.fetched / MB:.0f} MB to fetch"
         lines.append(f"{image:<{width}}  {told}{'' if within else '  TOO LARGE'}")
     return "\n".join(lines), fits
 

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sluice.recommenders.genres import Genres
+
+if TYPE_CHECKING:
+    import polars as pl
 
 COLUMNS = ("item_id", "title", "genres", "support")
 
@@ -22,37 +26,41 @@ class Catalogue:
 
     Attributes:
         items: item_id (any type), title and genres (strings), support (users in the training data), sorted by
-            support, highest first.
+            support, highest first. Arrow's table, since serving loads it and has no Polars.
     """
 
-    items: pl.DataFrame
+    items: pa.Table
 
     @classmethod
-    def of(cls, items: pl.DataFrame) -> "Catalogue":
+    def of(cls, items: "pl.DataFrame") -> "Catalogue":
         """From the columns `COLUMNS` in any order of rows. An item without a title is called by its id."""
+        import polars as pl
+
         named = items.select(
             "item_id",
             pl.col("title").fill_null(pl.format("item {}", "item_id")),
             pl.col("genres").fill_null(""),
             pl.col("support").cast(pl.Int64),
         )
-        return cls(named.sort(["support", "item_id"], descending=[True, False]))
+        ranked = named.sort(["support", "item_id"], descending=[True, False])
+        return cls(ranked.to_arrow(compat_level=pl.CompatLevel.oldest()))
 
     def __len__(self) -> int:
-        return self.items.height
+        return int(self.items.num_rows)
 
     def supported(self, minimum: int) -> int:
         """How many items have at least ``minimum`` users. They are the first ones."""
-        return int((self.items["support"] >= minimum).sum())
+        return int((self.support >= minimum).sum())
 
     @cached_property
     def item_ids(self) -> NDArray[Any]:
-        return self.items["item_id"].to_numpy()
+        return np.asarray(self.items["item_id"].to_numpy())
 
     @cached_property
     def labels(self) -> tuple[list[Any], list[str], list[str]]:
         """Ids, titles and genres as Python's own values: an answer for one user takes a handful of them."""
-        return self.items["item_id"].to_list(), self.items["title"].to_list(), self.items["genres"].to_list()
+        ids, titles, genres = (self.items[name].to_pylist() for name in ("item_id", "title", "genres"))
+        return ids, titles, genres
 
     @cached_property
     def _positions(self) -> dict[str, int]:
@@ -82,11 +90,11 @@ class Catalogue:
 
     @cached_property
     def support(self) -> NDArray[np.int64]:
-        return self.items["support"].to_numpy()
+        return np.asarray(self.items["support"].to_numpy())
 
     def save(self, path: Path) -> None:
-        self.items.write_parquet(path)
+        pq.write_table(self.items, path)
 
     @classmethod
     def load(cls, path: Path) -> "Catalogue":
-        return cls(pl.read_parquet(path))
+        return cls(pq.ParquetFile(path).read())

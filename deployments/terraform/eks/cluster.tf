@@ -28,9 +28,10 @@ resource "aws_eks_cluster" "this" {
   depends_on = [aws_iam_role_policy_attachment.cluster, aws_cloudwatch_log_group.cluster]
 }
 
+# Who changed what in the cluster stands nowhere else, and is asked for long after.
 resource "aws_cloudwatch_log_group" "cluster" {
   name              = "/aws/eks/${local.name}/cluster"
-  retention_in_days = 30
+  retention_in_days = 365
   kms_key_id        = aws_kms_key.this.arn
 }
 

@@ -1,6 +1,11 @@
 # Three zones, each with a public part for load balancers and a private one for everything else.
 data "aws_availability_zones" "here" {
   state = "available"
+  # Not those that an account has to ask for: local ones have names that come first, and no cluster can be in them.
+  filter {
+    name   = "opt-in-status"
+    values = ["opt-in-not-required"]
+  }
 }
 
 locals {

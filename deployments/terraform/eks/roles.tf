@@ -104,14 +104,19 @@ resource "aws_iam_role_policy" "autoscaler" {
           "autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeAutoScalingInstances",
           "autoscaling:DescribeLaunchConfigurations", "autoscaling:DescribeScalingActivities", "autoscaling:DescribeTags",
           "ec2:DescribeImages", "ec2:DescribeInstanceTypes", "ec2:DescribeLaunchTemplateVersions",
-          "ec2:GetInstanceTypesFromInstanceRequirements", "eks:DescribeNodegroup",
+          "ec2:GetInstanceTypesFromInstanceRequirements",
         ]
         Resource = "*"
       },
       {
+        Effect   = "Allow"
+        Action   = "eks:DescribeNodegroup"
+        Resource = "arn:${data.aws_partition.current.partition}:eks:${var.region}:${data.aws_caller_identity.current.account_id}:nodegroup/${local.name}/*"
+      },
+      {
         Effect    = "Allow"
         Action    = ["autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup"]
-        Resource  = "*"
+        Resource  = "arn:${data.aws_partition.current.partition}:autoscaling:${var.region}:${data.aws_caller_identity.current.account_id}:autoScalingGroup:*"
         Condition = { StringEquals = { "aws:ResourceTag/k8s.io/cluster-autoscaler/${local.name}" = "owned" } }
       },
     ]
