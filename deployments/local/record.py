@@ -31,6 +31,7 @@ class StackRecord(BaseModel):
     pid: int = 0
     complete: bool = False
     prefect_url: str
+    prefect_pages: str = ""
     mlflow_uri: str
     dask_address: str
     dask_dashboard: str
@@ -68,7 +69,7 @@ class StackRecord(BaseModel):
 
     @property
     def prefect_ui(self) -> str:
-        return without_credentials(self.prefect_url).removesuffix("/api")
+        return without_credentials(self.prefect_pages or self.prefect_url.removesuffix("/api")).rstrip("/")
 
     @property
     def dask_ui(self) -> str:
@@ -82,6 +83,7 @@ class StackRecord(BaseModel):
             home=settings.home,
             root=root,
             prefect_url=settings.prefect.url,
+            prefect_pages=settings.prefect.ui,
             mlflow_uri=settings.mlflow.uri,
             dask_address=dask.address or f"tcp://{settings.host}:{dask.scheduler_port}",
             dask_dashboard=_dashboard(settings),

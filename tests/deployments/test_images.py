@@ -81,6 +81,14 @@ def test_everything_comes_from_the_lock(path: Path) -> None:
     assert "apt-get" not in text
 
 
+def test_what_was_fetched_does_not_stay_in_the_image_on_top() -> None:
+    """Its home is the image's, /tmp: uv would cache there, 400 MB in a layer, and not in the folder that is mounted."""
+    (install,) = (one.text for one in instructions(DEEP) if "uv sync" in one.text)
+    mounted = re.search(r"--mount=type=cache,target=(\S+)", install)
+    assert mounted
+    assert f"UV_CACHE_DIR={mounted[1]} " in install
+
+
 @every
 def test_uv_is_the_one_of_the_makefile(path: Path) -> None:
     found = re.search(r"^UV_VERSION := (\S+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)

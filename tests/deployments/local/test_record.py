@@ -6,7 +6,7 @@ import pytest
 
 from deployments.local.environment import stack_environment
 from deployments.local.record import StackRecord, current_stack, is_local, port_of, read_record, record_path
-from sluice.settings import DaskSettings, MlflowSettings, Settings
+from sluice.settings import DaskSettings, MlflowSettings, PrefectSettings, Settings
 
 
 @pytest.fixture
@@ -26,6 +26,16 @@ def test_damaged_record_counts_as_none(tmp_path: Path, content: str) -> None:
     """Half a file, from a full disk or an older version, does not stop `up` or `down`."""
     record_path(tmp_path).write_text(content)
     assert read_record(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("ui", "pages"), [("", "http://prefect:4200"), ("https://prefect.example.com/", "https://prefect.example.com")]
+)
+def test_links_lead_where_people_reach_prefect(ui: str, pages: str, tmp_path: Path) -> None:
+    """In a container the commands ask the server by a name that no browser knows. A password is in no link."""
+    prefect = PrefectSettings(url="http://user:secret@prefect:4200/api", ui=ui)
+    record = StackRecord.of(Settings(home=tmp_path, prefect=prefect), root=tmp_path)
+    assert record.prefect_ui == pages
 
 
 def test_free_ports_differ(settings: Settings, tmp_path: Path) -> None:
