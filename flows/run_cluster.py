@@ -6,6 +6,7 @@ uninstalled.
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import kr8s
@@ -109,9 +110,13 @@ class RunCluster(KubeCluster):  # type: ignore[misc]  # it has no types
         return what_is_missing(found[0] if found else None, pods, self._start_seconds)
 
     async def _close(self, timeout: float = _CLOSE_SECONDS) -> None:
-        """A run that did its work does not fail for a cluster that does not go."""
+        """Have it removed, and do not wait for that. A run that did its work does not fail for a cluster that stays."""
+        self.shutdown_on_close = False
         try:
-            await asyncio.wait_for(super()._close(), min(timeout, _CLOSE_SECONDS))
+            async with asyncio.timeout(min(timeout, _CLOSE_SECONDS)):
+                await super()._close()
+                with suppress(kr8s.NotFoundError):
+                    await (await DaskCluster(self.name, namespace=self.namespace)).delete()
         except Exception as error:
             why = str(error) or type(error).__name__
             logger.warning("The Dask cluster {} is not removed yet; the janitor looks after it. ({})", self.name, why)
