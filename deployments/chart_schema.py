@@ -17,7 +17,7 @@ _VARIABLE: Schema = {"pattern": "^[A-Z_][A-Z0-9_]*$"}
 _PATH: Schema = {"type": "string", "pattern": "^/[a-z0-9/_-]+$"}
 COMPONENTS = (
     *("prefect-server", "prefect-worker", "postgresql", "mongodb", "mlflow", "dask-scheduler", "dask-worker"),
-    *("serving", "exporter", "catch-up", "flow-run", "deploy", "test", "sweep"),
+    *("dask-janitor", "serving", "exporter", "catch-up", "flow-run", "deploy", "test", "sweep"),
 )
 
 
@@ -110,6 +110,7 @@ def _network() -> Schema:
         enabled=_FLAG,
         dns=_closed(namespaceLabels=_LABELS, port=_PORTS),
         ingressController=_closed(namespaceLabels=_LABELS, cidrs=_list(_CIDRS)),
+        daskOperator=_closed(namespaceLabels=_LABELS),
         monitoring=_closed(namespaceLabels=_LABELS, ports=_list(_PORTS)),
         **{name: _named("addresses") for name in elsewhere},
     )
@@ -153,8 +154,17 @@ def _external_secrets() -> Schema:
 
 def _dask() -> Schema:
     worker = {"replicas": _number(), "threads": _number(1), "autoscaling": _closed(**_AUTOSCALING)}
+    cron: Schema = {"type": "string", "pattern": r"^(\S+ ){4}\S+$"}
+    per_run = _closed(
+        enabled=_FLAG,
+        startSeconds=_number(1),
+        # 0 would be never, to the operator.
+        idleSeconds=_number(1),
+        janitor=_closed(schedule=cron, **_POD),
+    )
     return _closed(
         enabled=_FLAG,
+        perRun=per_run,
         externalAddress=_text("(tcp|tls)://.+:[0-9]+"),
         externalDashboard=_named("url"),
         ui=_named("url"),

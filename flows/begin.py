@@ -7,7 +7,7 @@ from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 
 from flows.plan import StagePlan
-from flows.runner import ClusterTaskRunner
+from flows.runner import connect
 from flows.stage import stage_task
 
 Resolve = Callable[[str, Mapping[str, Any]], dict[str, str]]
@@ -52,10 +52,7 @@ def begin(stage: str, use_case: str, params: Mapping[str, Any] | None, resolve: 
 
 def _replace_stale_workers(use_case: str) -> None:
     """Restart workers that loaded another version of the code: a Dask worker keeps the modules it imported first."""
-    context = FlowRunContext.get()
-    assert context is not None
-    assert isinstance(context.task_runner, ClusterTaskRunner)
-    client = context.task_runner.client
+    client = connect()
     stale = [
         worker for worker, is_stale in client.run(has_old_code, use_case, on_error="return").items() if is_stale is True
     ]

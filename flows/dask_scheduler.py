@@ -1,17 +1,21 @@
-"""Where a scheduler's workers show their metrics, for Prometheus to find them: workers listen on ports of their own.
+"""Two pages beside a scheduler's own: where its workers show their metrics, and since when it has been idle.
 
-A preload (``DASK_DISTRIBUTED__SCHEDULER__PRELOAD``). The page is ``/prometheus/workers.json`` beside the scheduler's
-own, in the format of https://prometheus.io/docs/prometheus/latest/http_sd/.
+A preload (``DASK_DISTRIBUTED__SCHEDULER__PRELOAD``). Workers listen on ports of their own, which Prometheus finds at
+``/prometheus/workers.json``, in the format of https://prometheus.io/docs/prometheus/latest/http_sd/. Dask-kubernetes'
+operator asks for the other, and otherwise would have to reach the port that runs whatever it is sent.
 """
 
 import json
 from urllib.parse import urlsplit
 
 import distributed
+from distributed.http.scheduler.api import CheckIdleHandler
 from distributed.http.utils import RequestHandler
 from tornado.web import Application
 
 PATH = "/prometheus/workers.json"
+# Dask's own handler. The rest of its API, which retires workers, is left out.
+IDLE_PATH = "/api/v1/check_idle"
 
 
 class WorkerTargets(RequestHandler):
@@ -35,5 +39,6 @@ def targets(scheduler: distributed.Scheduler) -> list[dict[str, object]]:
 
 def dask_setup(scheduler: distributed.Scheduler) -> None:
     """Called by Dask when the scheduler starts."""
-    page = Application([(PATH, WorkerTargets, {"dask_server": scheduler})])
-    scheduler.http_application.add_application(page)
+    given = {"dask_server": scheduler}
+    pages = Application([(PATH, WorkerTargets, given), (IDLE_PATH, CheckIdleHandler, given)])
+    scheduler.http_application.add_application(pages)

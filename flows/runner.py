@@ -6,16 +6,19 @@ runner that is made at import makes every worker that imports the module build a
 
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import distributed
 from distributed.scheduler import KilledWorker
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import RunInput, State
+from prefect.context import FlowRunContext
+from prefect.logging import get_run_logger
 from prefect.states import Crashed
 from prefect.tasks import Task
 from prefect.utilities.collections import visit_collection
 from prefect_dask import DaskTaskRunner
+from prefect_dask.client import PrefectDaskClient
 from prefect_dask.task_runners import PrefectDaskFuture
 
 from flows.carried import TracedClient
@@ -23,8 +26,12 @@ from flows.occupancy import of_run
 from flows.run_log import LogTarget
 from flows.task_details import note_submitted
 from flows.time_limits import raise_if_over
+from sluice.dask_settings import RunClusterSettings
 from sluice.errors import WorkerLostError
 from sluice.settings import Settings
+
+if TYPE_CHECKING:
+    from flows.run_cluster import RunCluster
 
 _POLL_SECONDS = 5.0
 _NO_WORKER_SECONDS = 60.0
@@ -69,12 +76,19 @@ class ClusterFuture(PrefectDaskFuture[Any]):
 
 
 class ClusterTaskRunner(DaskTaskRunner):
-    """Connects to the scheduler that the settings name, or makes a cluster of local processes for this run."""
+    """Connects to the scheduler that the settings name, or makes a cluster for this run: pods, or local processes.
+
+    Pods are made when the client is first asked for: a run that waits for its turn has none.
+    """
+
+    _per_run: RunClusterSettings | None = None
 
     def __enter__(self) -> "ClusterTaskRunner":
         dask = Settings.load().dask
         if dask.address:
             self.address = dask.address
+        elif dask.per_run.spec is not None:
+            self._per_run = dask.per_run
         else:
             self.cluster_kwargs = {
                 "n_workers": dask.workers,
@@ -85,6 +99,17 @@ class ClusterTaskRunner(DaskTaskRunner):
             }
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
+
+    @property
+    def client(self) -> PrefectDaskClient:
+        """Made at its first use.
+
+        Raises:
+            RunClusterFailedError: the run's own cluster did not start.
+        """
+        if self._per_run is not None and self._cluster is None:
+            self._cluster = self._exit_stack.enter_context(_cluster_here(self._per_run))
+        return super().client
 
     def submit(  # type: ignore[override]  # one signature instead of two overloads for async and sync tasks
         self,
@@ -102,6 +127,35 @@ class ClusterTaskRunner(DaskTaskRunner):
         mine = ClusterFuture(wrapped_future=future.wrapped_future, task_run_id=future.task_run_id)
         mine.task_name = task.name
         return mine
+
+
+def connect() -> PrefectDaskClient:
+    """The client of the run that is active here.
+
+    Raises:
+        RunClusterFailedError: the run's own cluster did not start.
+    """
+    context = FlowRunContext.get()
+    assert context is not None
+    assert isinstance(context.task_runner, ClusterTaskRunner)
+    return context.task_runner.client
+
+
+def _cluster_here(settings: RunClusterSettings) -> "RunCluster":
+    """A cluster of the run that is active here, with the workers that its use case asks for."""
+    from flows.run_cluster import run_cluster
+    from sluice.use_case import load_use_case
+
+    context = FlowRunContext.get()
+    assert context is not None
+    assert context.flow_run is not None
+    use_case = (context.parameters or {}).get("use_case")
+    workers = load_use_case(use_case).config.resources.workers if use_case else Settings.load().dask.workers
+    log, began = get_run_logger(), time.monotonic()
+    log.info(f"Making a Dask cluster of {workers} workers for this run")
+    cluster = run_cluster(settings, str(context.flow_run.id), workers)
+    log.info(f"The Dask cluster {cluster.name} has its first worker after {time.monotonic() - began:.0f} s")
+    return cluster
 
 
 def _given(parameters: dict[str, Any]) -> list[str]:

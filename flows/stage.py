@@ -17,7 +17,7 @@ from flows.due import dropped, expired
 from flows.plan import StagePlan
 from flows.redacted import redacted
 from flows.result import publish_result
-from flows.runner import ClusterFuture, ClusterTaskRunner
+from flows.runner import ClusterFuture, ClusterTaskRunner, connect
 from flows.task_details import noted
 from flows.time_limits import time_limits
 from flows.traced import this_run
@@ -144,6 +144,7 @@ def stage_flow(stage: Callable[P, Any]) -> "Flow[P, Any]":
                 # What it waited here counts too.
                 if (too_late := expired(own)) is not None:
                     return too_late
+                connect()  # the cluster of a run takes a while to start, which is not the stage's time
                 with time_limits(Deadlines.begun(name, own, within)) as kept:
                     result: StageResult = stage(*args, **kwargs)
                 result = result.model_copy(update={"soft_limit_passed": kept.told})

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, V
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from sluice.dask_settings import DaskSettings
 from sluice.errors import SettingsInvalidError
 from sluice.observe_settings import ObserveSettings
 from sluice.trace_settings import TraceSettings
@@ -101,32 +102,6 @@ class MlflowSettings(_Group):
         if parts.scheme not in {"http", "https"} or parts.username is None:
             return None
         return unquote(parts.username), unquote(parts.password or "")
-
-
-class DaskSettings(_Group):
-    address: str = Field(
-        "",
-        description="a scheduler's address; empty makes a local cluster, of the stack or of the run",
-    )
-    workers: int = Field(2, ge=1, description="worker processes of the local cluster")
-    threads: int = Field(1, ge=1, description="threads a worker")
-    memory_limit: str = Field("4GiB", description="memory a worker may use before it is restarted")
-    scheduler_port: int = Field(8786, description="port of the scheduler that the local stack starts")
-    dashboard_port: int = Field(
-        8787, description="port of its dashboard, which is never on another address than 127.0.0.1"
-    )
-    dashboard: str = Field(
-        "",
-        description="where processes ask the dashboard of a scheduler that is not the stack's; empty: its host, at the "
-        "port above",
-    )
-    ui: str = Field(
-        "",
-        description="the dashboard as a person's browser reaches it: a proxy that asks who they are; empty: 127.0.0.1",
-    )
-    exposed: bool = Field(
-        False, description="let the local scheduler listen where others reach it, though it asks nobody who they are"
-    )
 
 
 class LimitSettings(_Group):
@@ -346,7 +321,12 @@ class Settings(BaseSettings):
 
     @property
     def dask_dashboard(self) -> str:
-        """Where the scheduler tells of its workers over HTTP: as a stack tells it, or on the scheduler's own host."""
+        """Where the scheduler tells of its workers over HTTP: as a stack tells it, or on the scheduler's own host.
+
+        Empty where each run has a scheduler of its own.
+        """
+        if self.dask.per_run.spec is not None:
+            return ""
         if self.dask.dashboard:
             return self.dask.dashboard.rstrip("/")
         host = urlsplit(self.dask.address).hostname or self.host

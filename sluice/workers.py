@@ -17,6 +17,7 @@ W = TypeVar("W")
 # States of a task on a Dask worker that is not yet done with it.
 _IN_HAND = frozenset({"waiting", "ready", "constrained", "executing", "long-running", "resumed", "rescheduled"})
 _SECONDS = 3.0  # for an answer of the scheduler
+_PER_RUN = "Each run of a stage has a Dask cluster of its own, while it is on. kubectl get daskclusters lists them."
 _OURS = "sluice"  # the metric that `flows.dask_worker` adds
 
 
@@ -60,13 +61,17 @@ class DaskWorker(BaseModel):
 
 
 class Workers(BaseModel):
-    """Everybody who answers. ``problems``: a line for each of the two that does not."""
+    """Everybody who answers. ``problems``: a line for each of the two that does not.
+
+    ``note`` says why no Dask worker is among them where that is as it should be.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     prefect: list[PrefectWorker] = []
     dask: list[DaskWorker] = []
     problems: list[str] = []
+    note: str = ""
 
 
 def all_workers(prefect: PrefectRuns, settings: Settings) -> Workers:
@@ -81,6 +86,8 @@ def all_workers(prefect: PrefectRuns, settings: Settings) -> Workers:
             return []
 
     ours = told(lambda: prefect_workers(prefect, settings.prefect.url))
+    if settings.dask.per_run.spec is not None:
+        return Workers(prefect=ours, problems=problems, note=_PER_RUN)
     return Workers(prefect=ours, dask=told(lambda: dask_workers(settings.dask_dashboard)), problems=problems)
 
 

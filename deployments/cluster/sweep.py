@@ -1,12 +1,14 @@
-"""``python -m deployments.cluster.sweep NAMESPACE RELEASE``: the jobs of a release's runs, removed after the release.
+"""``python -m deployments.cluster.sweep NAMESPACE RELEASE [--dask-clusters]``: what runs made, removed after a release.
 
-Prefect's worker made them, so Helm does not know them. Finished ones would stay until their time is over, and those
-under way would work on against servers that are gone.
+Jobs are made by Prefect's worker and Dask clusters by runs, so Helm does not know them. Finished jobs would stay until
+their time is over, and those under way would work on against servers that are gone.
 """
 
 import asyncio
 import sys
 from typing import TYPE_CHECKING
+
+from deployments.cluster.dask_clusters import list_clusters, remove_cluster
 
 if TYPE_CHECKING:
     from kubernetes_asyncio.client import ApiClient, V1Job
@@ -36,22 +38,35 @@ def _is_run(job: "V1Job", release: str) -> bool:
     return (labels.get(f"{LABELS}instance"), labels.get(f"{LABELS}component")) == (release, "flow-run")
 
 
-async def _here(namespace: str, release: str) -> list[str]:
+async def sweep_clusters(api: "ApiClient", namespace: str, release: str) -> list[str]:
+    """Remove those whose run is not there to do it; gives their names."""
+    clusters = [one.name for one in await list_clusters(api, namespace, release) if not one.going]
+    for name in clusters:
+        await remove_cluster(api, namespace, name)
+    return clusters
+
+
+async def _here(namespace: str, release: str, clusters: bool) -> list[str]:
     from kubernetes_asyncio.client import ApiClient
     from kubernetes_asyncio.config import load_incluster_config
 
     load_incluster_config()  # type: ignore[no-untyped-call] # of its whole package only this has no types
     async with ApiClient() as api:
-        return await sweep(api, namespace, release)
+        removed = [f"job {name}" for name in await sweep(api, namespace, release)]
+        if clusters:
+            removed += [f"Dask cluster {name}" for name in await sweep_clusters(api, namespace, release)]
+        return removed
 
 
 def main(arguments: list[str]) -> None:
     from deployments.terminal import console
 
-    if len(arguments) != 2:
-        sys.exit("Usage: python -m deployments.cluster.sweep NAMESPACE RELEASE")
-    for name in asyncio.run(_here(*arguments)):
-        console.print(f"Removed the job {name}.", markup=False)
+    match arguments:
+        case [namespace, release, *options] if options in ([], ["--dask-clusters"]):
+            for what in asyncio.run(_here(namespace, release, clusters=bool(options))):
+                console.print(f"Removed the {what}.", markup=False)
+        case _:
+            sys.exit("Usage: python -m deployments.cluster.sweep NAMESPACE RELEASE [--dask-clusters]")
 
 
 if __name__ == "__main__":

@@ -97,6 +97,8 @@ def workers(as_json: AsJson = False) -> None:
                 one.address, process, str(one.threads), memory, cpu, state, beat, str(one.tasks_in_hand), done
             )
         console.print(table)
+        if found.note:
+            console.print(found.note, markup=False)
         for problem in found.problems:
             console.print(problem, style="red", markup=False)
     if found.problems:

@@ -1,4 +1,4 @@
-"""What the serving image leaves out: nothing that a service needs, and all that only this brings."""
+"""What images leave out: nothing that a service or a run needs, and all that only this brings."""
 
 import json
 import os
@@ -16,6 +16,7 @@ from tests.serving.fuzzing.models import save_all
 
 LEFT_OUT = arguments(FOLDER / "serving.Containerfile")["LEFT_OUT"].split()
 EXTRAS = arguments(FOLDER / "serving.Containerfile")["EXTRAS"].split()
+FLOWS = arguments(FOLDER / "flows.Containerfile")
 # Left out for themselves; databricks-sdk is there, without its files.
 CHOSEN = {"deltalake", "polars", "pandera"}
 EMPTIED = {"databricks-sdk"}
@@ -53,6 +54,17 @@ def test_with_each_goes_what_only_it_needs() -> None:
     brought = closure(EXTRAS)
     assert brought >= CHOSEN | EMPTIED
     assert set(LEFT_OUT) == brought - closure(EXTRAS, without=CHOSEN | EMPTIED) - EMPTIED
+
+
+def test_runs_make_clusters_without_other_clients_of_kubernetes() -> None:
+    """What makes a run's Dask cluster is imported without them; with them goes what only they need."""
+    left_out, extras = FLOWS["LEFT_OUT"].split(), FLOWS["EXTRAS"].split()
+    assert set(left_out) == closure(extras) - closure(extras, without={"kubernetes", "pykube-ng"})
+    blocked = sorted(set().union(*map(modules, left_out)))
+    assert {"kubernetes", "pykube"} <= set(blocked)
+    code = f"import sys; sys.modules |= dict.fromkeys({blocked}); import flows.run_cluster; print('imported')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "imported\n", done.stderr
 
 
 @pytest.mark.timeout(240)

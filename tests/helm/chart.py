@@ -16,7 +16,7 @@ Object = dict[str, Any]
 # In C where PyYAML has it: a rendering has 100 KB.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # What has pods, and where their template is.
-WORKLOADS = frozenset({"Deployment", "StatefulSet", "Job"})
+WORKLOADS = frozenset({"Deployment", "StatefulSet", "Job", "CronJob"})
 
 
 @cache
@@ -61,7 +61,8 @@ class Release:
         """Every pod's component and its template: metadata and spec."""
         for one in self.objects:
             if one["kind"] in WORKLOADS:
-                yield component(one), one["spec"]["template"]
+                spec = one["spec"]["jobTemplate"]["spec"] if one["kind"] == "CronJob" else one["spec"]
+                yield component(one), spec["template"]
             elif one["kind"] == "Pod":
                 yield component(one), one
 

@@ -7,6 +7,7 @@ Helm applies all of it.
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import Any
@@ -19,11 +20,12 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 KINDS: dict[str, tuple[str, ...]] = {
     "v1": ("Namespace", "Secret", "ConfigMap", "Service", "ServiceAccount", "PersistentVolumeClaim", "Pod"),
     "apps/v1": ("Deployment", "StatefulSet"),
-    "batch/v1": ("Job",),
+    "batch/v1": ("Job", "CronJob"),
     "rbac.authorization.k8s.io/v1": ("Role", "RoleBinding"),
     "networking.k8s.io/v1": ("NetworkPolicy", "Ingress"),
     "autoscaling/v2": ("HorizontalPodAutoscaler",),
     "policy/v1": ("PodDisruptionBudget",),
+    "kubernetes.dask.org/v1": ("DaskCluster",),
 }
 
 
@@ -33,10 +35,15 @@ def plural(kind: str) -> str:
 
 
 class KubeApi:
-    """Objects by their path."""
+    """Objects by their path.
+
+    Attributes:
+        refused: what is answered in place of an object, by method and kind in the plural: code and message.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[str, Object] = {}
+        self.refused: dict[tuple[str, str], tuple[int, str]] = {}
         self.calls: list[str] = []
         self.lock = Lock()
         self._version = 0
@@ -48,6 +55,9 @@ class KubeApi:
         path = urlsplit(url).path.rstrip("/")
         with self.lock:
             self.calls.append(f"{method} {path}")
+            for (refused, kind), (code, message) in self.refused.items():
+                if method == refused and kind in path.split("/"):
+                    return code, {"kind": "Status", "apiVersion": "v1", "code": code, "message": message}
             return self._discovery(path) or self._object(method, path, url, body)
 
     def _discovery(self, path: str) -> tuple[int, Object] | None:
@@ -127,21 +137,34 @@ class KubeApi:
         return (200 if there else 201), self.objects[path]
 
     def _list(self, path: str, url: str) -> Object:
-        selector = parse_qs(urlsplit(url).query).get("labelSelector", [""])[0]
-        wanted = [part.split("=", 1) for part in selector.split(",") if "=" in part]
+        query = parse_qs(urlsplit(url).query)
+        labels, fields = (_pairs(query.get(name, [""])[0]) for name in ("labelSelector", "fieldSelector"))
         found = [
             one
             for at, one in self.objects.items()
             if at.rsplit("/", 1)[0] == path
-            and all(one["metadata"].get("labels", {}).get(key) == value for key, value in wanted)
+            and all(one["metadata"].get("labels", {}).get(key) == value for key, value in labels)
+            and all(_field(one, key) == value for key, value in fields)
         ]
         return {"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": str(self._version)}, "items": found}
 
     def _kept(self, one: Object) -> Object:
-        metadata = {"uid": str(self._version), **one["metadata"], "resourceVersion": str(self._version)}
+        given = {"uid": str(self._version), "creationTimestamp": datetime.now(UTC).isoformat(timespec="seconds")}
+        metadata = {**given, **one["metadata"], "resourceVersion": str(self._version)}
         if one["kind"] == "Job":
             one = {**one, "status": {"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}}
         return {**one, "metadata": metadata}
+
+
+def _pairs(selector: str) -> list[tuple[str, str]]:
+    parts = (part.partition("=") for part in selector.split(",") if "=" in part)
+    return [(name, value) for name, _, value in parts]
+
+
+def _field(one: Any, path: str) -> Any:
+    for part in path.split("."):
+        one = one.get(part, {})
+    return one
 
 
 @contextmanager

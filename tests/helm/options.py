@@ -17,6 +17,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "dask elsewhere": {
         "dask": {"enabled": False, "externalAddress": "tcp://d:8786", "externalDashboard": "http://d:8787"}
     },
+    "dask per run": {"dask": {"perRun": {"enabled": True}}},
     "runs only": {
         "serving": {"enabled": False},
         "exporter": {"enabled": False},

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from tests.helm.chart import NAMESPACE, RELEASE, Object, Release, component
+from tests.helm.dask_operator import deployments_of
 from tests.helm.options import OPTIONS, rendered
+from tests.helm.upstream import releases
 
 # Who connects to what, and why. Kept by hand from what the code does; the chart has its own list.
 CONNECTIONS: Mapping[tuple[str, str, int], str] = {
@@ -39,6 +41,10 @@ CONNECTIONS: Mapping[tuple[str, str, int], str] = {
     ("exporter", "serving", 8000): "whether it is up",
     ("test", "serving", 8000): "asks for a prediction",
 }
+# A run's own cluster is asked for nothing by those that would not know its name.
+PER_RUN = {path for path in CONNECTIONS if path[1:] != ("dask-scheduler", 8787)} | {
+    ("dask-janitor", "prefect-server", 4200)
+}
 Path = tuple[str, str, int]
 
 
@@ -53,12 +59,20 @@ def pods_of(release: Release) -> dict[str, Mapping[str, str]]:
     What sweeps after an uninstall runs when no policy of the release is left.
     """
     labels = {name: pod["metadata"]["labels"] for name, pod in release.pods() if name != "sweep"}
+    if release.has("ConfigMap", "dask-cluster"):
+        labels |= {pod["app.kubernetes.io/component"]: pod for pod in made_labels(release)}
     labels["flow-run"] = {
         "app.kubernetes.io/instance": RELEASE,
         "app.kubernetes.io/component": "flow-run",
         "app.kubernetes.io/name": "movies",
     }
     return labels
+
+
+def made_labels(release: Release) -> Iterator[Mapping[str, str]]:
+    """Of the pods of a run's own Dask cluster, as the operator labels them."""
+    for deployment in deployments_of(release.one("ConfigMap", "dask-cluster")["data"]["cluster.yaml"]):
+        yield deployment["spec"]["template"]["metadata"]["labels"]
 
 
 def selected(selector: Object, labels: Mapping[str, str]) -> bool:
@@ -160,11 +174,29 @@ def test_prometheus_reaches_metrics_only() -> None:
 def test_what_is_elsewhere_is_reached(option: str) -> None:
     """Whoever would ask a part that is not here may ask its address outside, and paths inside stay a subset."""
     release = rendered("dev", option)
-    assert paths(release) <= CONNECTIONS.keys()
+    assert paths(release) <= (PER_RUN if option == "dask per run" else CONNECTIONS.keys())
     here = {component(one) for one in release.of("Deployment", "StatefulSet")}
     for source, server, _ in CONNECTIONS:
         if server in {"prefect-server", "mlflow", "postgresql", "mongodb"} - here and source in here:
             assert [peer for peer, _ in outside(release, source) if "ipBlock" in peer], (source, server)
+
+
+def test_the_cluster_of_a_run_is_reached_by_runs() -> None:
+    """The same paths as to a shared one, but nobody asks its dashboard; and runs ask Kubernetes."""
+    release = rendered("default", "dask per run")
+    assert paths(release) == PER_RUN
+    asking = {name for name in pods_of(release) for peer, ports in outside(release, name) if 6443 in ports}
+    assert asking == {"prefect-worker", "flow-run", "dask-janitor"}
+
+
+def test_the_operator_asks_schedulers_whether_they_are_idle() -> None:
+    """From its own namespace, on the port of the pages and not on the one that runs whatever it is sent."""
+    release = rendered("default", "dask per run")
+    entered = {(name, *ports) for name in pods_of(release) for _, ports in outside(release, name, "ingress")}
+    assert entered == {("dask-scheduler", 8787)}
+    (found,) = [one for one in releases()["releases"] if one["name"] == "dask-kubernetes-operator"]
+    ((peer, _),) = outside(release, "dask-scheduler", "ingress")
+    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": found["namespace"]}
 
 
 def test_policies_are_of_this_release(release: Release) -> None:

@@ -11,9 +11,9 @@ from tests.helm.options import OPTIONS, rendered
 
 SELECTOR = {"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"}
 # They end by themselves, and nobody waits for their health.
-ENDING = {"deploy", "test", "sweep"}
+ENDING = {"deploy", "test", "sweep", "dask-janitor"}
 # Only these talk to Kubernetes. The hook that registers talks to Prefect alone, so it has no token.
-WITH_TOKEN = {"prefect-worker", "sweep"}
+WITH_TOKEN = {"prefect-worker", "sweep", "dask-janitor"}
 SECRET = re.compile(
     r"AUTH$|PASSWORD$|_KEY$|TOKEN|SECRET|DOCUMENTS__URI|CONNECTION_URL|_STORE_URI|DATABASE_URI|OPTIONS$"
 )
@@ -103,22 +103,42 @@ def test_every_pod_has_an_account_of_its_own(optional: Release) -> None:
         assert account["automountServiceAccountToken"] is False
 
 
-def test_only_the_worker_may_ask_kubernetes(optional: Release) -> None:
-    """It makes jobs and looks at pods in its own namespace; no role reaches further, or reads a Secret.
+_SEES = {"get", "list", "watch"}
+# What components may do in their own namespace. The worker makes the jobs of runs; what sweeps finds and removes them.
+MAY: dict[str, dict[str, set[str]]] = {
+    "prefect-worker": {
+        "jobs": {"create", "delete", "patch", *_SEES},
+        **dict.fromkeys(("pods", "pods/log", "pods/status", "events"), _SEES),
+    },
+    "sweep": {"jobs": {"delete", "list"}},
+}
+# A run makes its Dask cluster, and waits for its pods.
+MAY_PER_RUN = {
+    "prefect-worker": MAY["prefect-worker"],
+    "sweep": {**MAY["sweep"], "daskclusters": {"delete", "list"}},
+    "dask-janitor": {"daskclusters": {"delete", "list"}},
+    "flow-run": {
+        "daskclusters": {"create", "delete", "get", "list"},
+        **{resource: {"get", "list"} for resource in ("pods", "services")},
+    },
+}
 
-    What sweeps after an uninstall finds and removes jobs.
-    """
-    assert optional.of("ClusterRole", "ClusterRoleBinding") == []
-    for role in optional.of("Role"):
-        resources = {resource: set(rule["verbs"]) for rule in role["rules"] for resource in rule["resources"]}
-        if component(role) == "sweep":
-            assert resources == {"jobs": {"delete", "list"}}
-            continue
-        assert component(role) == "prefect-worker"
-        assert resources.pop("jobs") == {"create", "delete", "get", "list", "patch", "watch"}
-        assert resources == {
-            resource: {"get", "list", "watch"} for resource in ("pods", "pods/log", "pods/status", "events")
-        }
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_only_some_may_ask_kubernetes(option: str) -> None:
+    """Each in its own namespace, for what it does; nobody reads a Secret, or a ConfigMap."""
+    release = rendered("dev", option)
+    assert release.of("ClusterRole", "ClusterRoleBinding") == []
+    wanted = MAY_PER_RUN if option == "dask per run" else MAY
+    for role, binding in zip(release.of("Role"), release.of("RoleBinding"), strict=True):
+        name = component(role)
+        assert {resource: set(rule["verbs"]) for rule in role["rules"] for resource in rule["resources"]} == wanted[
+            name
+        ]
+        assert component(binding) == name
+        assert binding["roleRef"]["name"] == role["metadata"]["name"]
+        (account,) = [one for one in release.of("ServiceAccount") if component(one) == name]
+        assert [one["name"] for one in binding["subjects"]] == [account["metadata"]["name"]]
 
 
 def test_resources_are_bounded(optional: Release) -> None:

@@ -19,9 +19,9 @@ from tests.helm.chart import NAMESPACE, RELEASE, Object
 from tests.helm.options import OPTIONS, rendered
 
 
-def job(option: str, flow: str, folder: Path) -> Object:
+def job(option: str, flow: str, folder: Path, environment: str = "dev") -> Object:
     """What the worker sends to Kubernetes for a run of the movies."""
-    release = rendered("dev", option)
+    release = rendered(environment, option)
     path = folder / "job.yaml"
     path.write_text(release.one("ConfigMap", "deploy")["data"]["job.yaml"])
     changes = JobChanges.read(path)
@@ -90,7 +90,7 @@ def test_it_has_what_dask_workers_have(made: tuple[str, Object]) -> None:
 
 def test_a_stage_has_its_own_resources(tmp_path: Path) -> None:
     """What a use case asks for is what its pods request; the pipeline only waits, and asks for little."""
-    train, pipeline = (job("as it is", flow, tmp_path) for flow in ("train", "pipeline"))
+    train, pipeline = (job("as it is", flow, tmp_path, "default") for flow in ("train", "pipeline"))
     asked = [one["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"] for one in (train, pipeline)]
     wanted = load_use_case("movies").config.resources
     assert asked[0] == {"cpu": f"{wanted.cpu:g}", "memory": wanted.memory}

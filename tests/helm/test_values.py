@@ -75,7 +75,8 @@ def test_every_value_has_a_comment() -> None:
 
 def test_components_are_those_of_the_chart() -> None:
     """Accounts can be annotated for every component there is, and no other."""
-    assert {component(one) for one in rendered("default").of("ServiceAccount")} == set(COMPONENTS)
+    accounts = rendered("default").of("ServiceAccount") + rendered("dev", "dask per run").of("ServiceAccount")
+    assert {component(one) for one in accounts} == set(COMPONENTS)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +99,7 @@ def test_components_are_those_of_the_chart() -> None:
         ({"flows": {"stages": {"training": {}}}}, "training"),
         ({"flows": {"stages": {"train": {"gpus": 1}}}}, "gpus"),
         ({"flows": {"useCases": {"movies": {"train": {"memory": "lots"}}}}}, "/flows/useCases/movies/train/memory"),
+        ({"dask": {"perRun": {"janitor": {"schedule": "hourly"}}}}, "/dask/perRun/janitor/schedule"),
         ({"prefect": {"server": {"replicas": 0}}}, "/prefect/server/replicas"),
         ({"externalSecrets": {"refreshInterval": "daily"}}, "/externalSecrets/refreshInterval"),
         # What only the templates can know.
@@ -109,6 +111,8 @@ def test_components_are_those_of_the_chart() -> None:
         ({"mongodb": {"enabled": False}}, "mongodb.external.existingSecret"),
         ({"prefect": {"server": {"enabled": False}}}, "prefect.server.externalUrl"),
         ({"mlflow": {"enabled": False}}, "mlflow.externalUrl"),
+        ({"dask": {"enabled": False, "perRun": {"enabled": True}}}, "dask.enabled"),
+        ({"dask": {"perRun": {"enabled": True, "idleSeconds": 60}}}, "dask.perRun.idleSeconds"),
         ({"settings": {"SLUICE_MLFLOW__PASSWORD": "x"}}, "secretSettings.SLUICE_MLFLOW__PASSWORD"),
     ],
 )

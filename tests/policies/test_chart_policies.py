@@ -23,11 +23,12 @@ def write(release: Release, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Scan:
-    """The chart as it comes and as production has it, in one scan."""
+    """The chart as it comes, as production has it, and with a Dask cluster for each run, in one scan."""
     install()
     folder = tmp_path_factory.mktemp("rendered")
     for environment in ("default", "prod"):
         write(rendered(environment), folder / environment)
+    write(rendered("default", "dask per run"), folder / "per-run")
     return scan(folder, "kubernetes")
 
 

@@ -190,6 +190,15 @@ def test_the_dask_scheduler_is_not_opened_by_accident(environment: pytest.Monkey
     assert Settings.load().host == "0.0.0.0"
 
 
+def test_a_run_has_one_cluster(environment: pytest.MonkeyPatch) -> None:
+    """Its own, or the one that all share: who sets both has to say which."""
+    environment.setenv("SLUICE_DASK__PER_RUN__SPEC", "/etc/cluster.yaml")
+    assert Settings.load().dask_dashboard == ""
+    environment.setenv("SLUICE_DASK__ADDRESS", "tcp://scheduler:8786")
+    with pytest.raises(SettingsInvalidError, match=r"^SLUICE_DASK__PER_RUN: .*SLUICE_DASK__ADDRESS names one that all"):
+        Settings.load()
+
+
 @pytest.mark.parametrize(
     ("uri", "shown"),
     [

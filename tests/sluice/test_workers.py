@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
 
+from sluice.dask_settings import DaskSettings, RunClusterSettings
 from sluice.errors import ServiceUnavailableError
 from sluice.runs import PrefectRuns
-from sluice.settings import DaskSettings, Settings
+from sluice.settings import Settings
 from sluice.workers import all_workers, dask_workers, prefect_workers
 
 WORKER = {"name": "a", "last_heartbeat_time": "2026-11-21T05:00:00Z", "status": "ONLINE"}
@@ -84,6 +86,16 @@ def test_a_worker_that_is_not_ours_has_what_dask_tells() -> None:
     assert (worker.name, worker.address, worker.threads, worker.status) == ("3", "tcp://10.0.0.1:1", 2, "paused")
     assert (worker.memory.used, worker.memory.limit, worker.cpu) == (7, None, 1.5)
     assert (worker.pid, worker.tasks_in_hand, worker.tasks_done) == (None, 3, None)
+
+
+def test_clusters_of_runs_are_no_problem() -> None:
+    """Nobody is asked for their workers, and it is said why there are none."""
+    dask = DaskSettings(per_run=RunClusterSettings(spec=Path("cluster.yaml")))
+    with prefect([WORKER]) as client:
+        found = all_workers(client, Settings(dask=dask))
+    assert [one.name for one in found.prefect] == ["a"]
+    assert (found.dask, found.problems) == ([], [])
+    assert "a Dask cluster of its own" in found.note
 
 
 def test_the_one_that_does_not_answer_is_a_problem() -> None:

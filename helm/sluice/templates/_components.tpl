@@ -8,6 +8,7 @@
   "mlflow" .Values.mlflow.enabled
   "dask-scheduler" .Values.dask.enabled
   "dask-worker" .Values.dask.enabled
+  "dask-janitor" (include "sluice.dask.perRun" . | eq "perRun")
   "serving" .Values.serving.enabled
   "exporter" .Values.exporter.enabled
   "catch-up" .Values.catchUp.enabled

@@ -32,6 +32,14 @@ app.kubernetes.io/part-of: sluice
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
 {{- end -}}
 
+{{/* Of what others make for the release, and Helm does not know. (list $ "dask-worker") */}}
+{{- define "sluice.madeLabels" -}}
+{{- $root := first . -}}
+{{ include "sluice.selector" . }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: sluice
+{{- end -}}
+
 {{/* An image by its digest, else by its tag; those of ours have the application's version. (list $ "flows") */}}
 {{- define "sluice.image" -}}
 {{- $root := first . -}}
@@ -88,8 +96,22 @@ http://{{ include "sluice.name" (list . "mlflow") }}:{{ include "sluice.port" (l
 {{- end -}}
 {{- end -}}
 
+{{/* Not empty if each run has a Dask cluster of its own. */}}
+{{- define "sluice.dask.perRun" -}}
+{{- if .Values.dask.perRun.enabled -}}
+{{- if not .Values.dask.enabled -}}
+{{- fail "dask.perRun.enabled needs dask.enabled=true" -}}
+{{- end -}}
+{{- if lt (int .Values.dask.perRun.idleSeconds) (int .Values.dask.perRun.startSeconds) -}}
+{{- fail "dask.perRun.idleSeconds: not less than dask.perRun.startSeconds, or a cluster is removed while its run waits for it" -}}
+{{- end -}}
+perRun
+{{- end -}}
+{{- end -}}
+
 {{- define "sluice.dask.address" -}}
-{{- if .Values.dask.enabled -}}
+{{- if include "sluice.dask.perRun" . -}}
+{{- else if .Values.dask.enabled -}}
 tcp://{{ include "sluice.name" (list . "dask-scheduler") }}:{{ include "sluice.port" (list "dask-scheduler" "comm") }}
 {{- else -}}
 {{- .Values.dask.externalAddress -}}
@@ -97,7 +119,8 @@ tcp://{{ include "sluice.name" (list . "dask-scheduler") }}:{{ include "sluice.p
 {{- end -}}
 
 {{- define "sluice.dask.dashboard" -}}
-{{- if .Values.dask.enabled -}}
+{{- if include "sluice.dask.perRun" . -}}
+{{- else if .Values.dask.enabled -}}
 http://{{ include "sluice.name" (list . "dask-scheduler") }}:{{ include "sluice.port" (list "dask-scheduler" "http") }}
 {{- else -}}
 {{- .Values.dask.externalDashboard -}}

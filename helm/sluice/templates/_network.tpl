@@ -4,7 +4,7 @@ tests/helm/test_network_policies.py has the same list, from the code's side.
 */}}
 {{- define "sluice.connections" -}}
 prefect-server:
-  http: [prefect-worker, flow-run, dask-worker, catch-up, exporter, serving, deploy, test]
+  http: [prefect-worker, flow-run, dask-worker, dask-janitor, catch-up, exporter, serving, deploy, test]
 postgresql:
   sql: [prefect-server, mlflow]
 mongodb:
@@ -13,7 +13,9 @@ mlflow:
   http: [flow-run, dask-worker, exporter, serving]
 dask-scheduler:
   comm: [flow-run, dask-worker]
+  {{- if not (include "sluice.dask.perRun" .) }}
   http: [exporter, serving]
+  {{- end }}
 dask-worker:
   comm: [dask-scheduler, dask-worker]
   nanny: [dask-scheduler]
@@ -36,7 +38,7 @@ serving: serving
 {{- define "sluice.outside" -}}
 {{- $policy := .Values.networkPolicy -}}
 - to: {{ toJson $policy.kubernetesApi }}
-  from: [prefect-worker]
+  from: [prefect-worker{{ if include "sluice.dask.perRun" . }}, flow-run, dask-janitor{{ end }}]
 - to: {{ toJson $policy.sources }}
   from: [flow-run, dask-worker]
 {{- if or .Values.storage.lakeUri .Values.storage.artifactsUri }}
@@ -45,7 +47,7 @@ serving: serving
 {{- end }}
 {{- if not .Values.prefect.server.enabled }}
 - to: {{ toJson $policy.prefect }}
-  from: [prefect-worker, flow-run, dask-worker, catch-up, exporter, serving, deploy, test]
+  from: [prefect-worker, flow-run, dask-worker, dask-janitor, catch-up, exporter, serving, deploy, test]
 {{- end }}
 {{- if not .Values.mlflow.enabled }}
 - to: {{ toJson $policy.mlflow }}

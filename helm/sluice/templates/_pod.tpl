@@ -77,7 +77,17 @@ imagePullPolicy: {{ (index .root.Values.images .image).pullPolicy }}
 securityContext:
   {{- include "sluice.containerSecurity" . | nindent 2 }}
 resources:
-  {{- toYaml .values.resources | nindent 2 }}
+  {{- include "sluice.resources" .values.resources | nindent 2 }}
+{{- end -}}
+
+{{/* As text: the kind DaskCluster takes no numbers, which Kubernetes' own kinds do. */}}
+{{- define "sluice.resources" -}}
+{{- range $which, $quantities := . }}
+{{ $which }}:
+  {{- range $resource, $quantity := $quantities }}
+  {{ $resource }}: {{ $quantity | toString | quote }}
+  {{- end }}
+{{- end }}
 {{- end -}}
 
 {{/* A container that runs our code: settings, secrets, folders to write to. "secrets" are the names of those it needs. */}}

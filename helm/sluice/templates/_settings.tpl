@@ -33,6 +33,10 @@
   "HOME" .Values.home
   "MPLCONFIGDIR" "/tmp/matplotlib"
 -}}
+{{- if include "sluice.dask.perRun" . -}}
+{{- $_ := set $own "SLUICE_DASK__PER_RUN__SPEC" "/etc/sluice/dask/cluster.yaml" -}}
+{{- $_ := set $own "SLUICE_DASK__PER_RUN__START_SECONDS" (.Values.dask.perRun.startSeconds | toString) -}}
+{{- end -}}
 {{- if .Values.secrets.sources -}}
 {{- $_ := set $own "SLUICE_SOURCES__SECRETS_FOLDER" "/etc/sluice/sources" -}}
 {{- end -}}

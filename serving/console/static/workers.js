@@ -41,10 +41,11 @@ function daskRow(worker) {
 fill(find("actions"), engines.dask ? el("a", { class: "button", href: `${engines.dask}/status` }, "Dask's dashboard") : null);
 
 repeat(async () => {
-  const { prefect, dask, problems } = await get("/workers");
+  const { prefect, dask, problems, note } = await get("/workers");
   rows(find("prefect").tBodies[0], prefect, (worker) => `${worker.pool}/${worker.name}`, prefectRow);
   rows(find("dask").tBodies[0], dask, (worker) => worker.address ?? worker.name, daskRow);
   show(find("no-prefect"), prefect.length === 0);
+  if (note) fill(find("no-dask"), note);
   show(find("no-dask"), dask.length === 0);
   problem(problems.length ? new Problem(503, { detail: problems.join(" ") }) : undefined);
   return 3;

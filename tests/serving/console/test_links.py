@@ -1,9 +1,12 @@
 """Where links to the engines' pages lead."""
 
+from pathlib import Path
+
 import pytest
 
 from serving.console.links import Links
-from sluice.settings import DaskSettings, MlflowSettings, PrefectSettings, Settings
+from sluice.dask_settings import DaskSettings, RunClusterSettings
+from sluice.settings import MlflowSettings, PrefectSettings, Settings
 
 
 def test_links_come_from_the_addresses_of_the_engines() -> None:
@@ -22,6 +25,11 @@ def test_links_come_from_the_addresses_of_the_engines() -> None:
 def test_what_a_browser_cannot_open_is_no_link(uri: str) -> None:
     """Nothing is better than a link to nowhere."""
     assert Links.of(Settings(mlflow=MlflowSettings(uri=uri))).mlflow == ""
+
+
+def test_clusters_of_runs_have_no_page() -> None:
+    """Their dashboards come and go, under names that nobody knows before."""
+    assert Links.of(Settings(dask=DaskSettings(per_run=RunClusterSettings(spec=Path("cluster.yaml"))))).dask == ""
 
 
 def test_people_may_reach_the_engines_at_other_addresses() -> None:
