@@ -30,6 +30,7 @@ pytestmark = [
     pytest.mark.timeout(2400),
 ]
 NETWORK = "sluice-test"
+PROJECT = PREFIX.rpartition("/")[2].strip("-")
 WORKERS = 3
 # In their order, those that wait for health come after what they wait for.
 LONG = ("prefect-server", "mlflow", "dask-scheduler")
@@ -51,7 +52,7 @@ def derived() -> dict[str, Any]:
     del services["prefect-server"]["environment"]["PREFECT_SERVER_DATABASE_CONNECTION_URL"]
     services["mlflow"]["environment"]["MLFLOW_BACKEND_STORE_URI"] = "sqlite:////var/lib/sluice/mlflow/mlflow.db"
     return {
-        "name": PREFIX.rpartition("/")[2].strip("-"),
+        "name": PROJECT,
         "services": services,
         "volumes": content["volumes"],
         "x-podman": {"in_pod": False},
@@ -86,8 +87,16 @@ class Composition:
         return self.inside(sys.executable, "-m", "podman_compose", "-f", str(self.file), *arguments, **options)
 
     def containers(self, service: str) -> list[str]:
-        found = self.inside("podman", "ps", "--all", "--quiet", f"--filter=label=com.docker.compose.service={service}")
-        return found.split()
+        labels = {"project": PROJECT, "service": service}
+        filters = [f"--filter=label=com.docker.compose.{name}={value}" for name, value in labels.items()]
+        return self.inside("podman", "ps", "--all", "--quiet", *filters).split()
+
+    def down(self) -> None:
+        """All that is there of it: podman-compose leaves those that were scaled up, and the volumes that they hold."""
+        for service in (*LONG, *THEN):
+            for container in self.containers(service):
+                self.inside("podman", "rm", "--force", "--time=10", container, check=False)
+        self.compose("down", "--volumes", check=False)
 
     def wait_healthy(self, service: str, seconds: float = 180) -> None:
         """By the health check that compose.yaml gives it, run in the container."""
@@ -131,7 +140,7 @@ def composition(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compositio
                 made.wait_healthy(service)
         yield made
     finally:
-        made.compose("down", "--volumes", check=False)
+        made.down()
         if documents:
             documents.terminate()
             documents.wait(20)
