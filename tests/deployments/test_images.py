@@ -89,6 +89,13 @@ def test_what_was_fetched_does_not_stay_in_the_image_on_top() -> None:
     assert f"UV_CACHE_DIR={mounted[1]} " in install
 
 
+@both
+def test_what_is_left_out_stays_out_of_the_image_on_top(path: Path) -> None:
+    """The list is in the image, and the one with Keras reads it: it installs from the same lock."""
+    assert any("${LEFT_OUT} > /opt/sluice/left-out.txt" in one.text for one in instructions(path))
+    assert any("--no-install-package /' /opt/sluice/left-out.txt" in one.text for one in instructions(DEEP))
+
+
 @every
 def test_uv_is_the_one_of_the_makefile(path: Path) -> None:
     found = re.search(r"^UV_VERSION := (\S+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
