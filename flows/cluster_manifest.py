@@ -18,6 +18,7 @@ RUN_LABEL = "sluice-flow-run"
 _PREFIX_CHARACTERS = 41
 _NEEDED = (
     ("metadata", "generateName"),
+    ("metadata", "namespace"),
     ("spec", "scheduler", "service"),
     ("spec", "worker", "spec", "containers"),
 )
@@ -58,6 +59,6 @@ def _read(path: Path) -> Manifest:
         for needed in _NEEDED:
             reduce(getitem, needed, manifest)
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        problem = f"{path} is no DaskCluster with a generateName ({type(error).__name__}: {error})"
+        problem = f"{path} is no DaskCluster with a generateName and a namespace ({type(error).__name__}: {error})"
         raise SettingsInvalidError(variable="SLUICE_DASK__PER_RUN__SPEC", problem=problem) from None
     return manifest

@@ -54,6 +54,8 @@ class RunCluster(KubeCluster):  # type: ignore[misc]  # it has no types
         self._start_seconds = start_seconds
         super().__init__(
             custom_cluster_spec=manifest,
+            # kr8s would take "default": it never looks for the one that a service account is of.
+            namespace=manifest["metadata"]["namespace"],
             # One of that name would be somebody else's.
             create_mode=CreateMode.CREATE_ONLY,
             shutdown_on_close=True,

@@ -13,7 +13,7 @@ from sluice.errors import SettingsInvalidError
 
 RUN = "0c5e2f7a-1f3c-4a51-9c1e-2d7c0a4b9f10"
 SMALL: dict[str, Any] = {
-    "metadata": {"generateName": "sluice-"},
+    "metadata": {"generateName": "sluice-", "namespace": "mlops"},
     "spec": {
         "scheduler": {"service": {}, "spec": {"containers": [{}]}},
         "worker": {"spec": {"containers": [{}]}},
