@@ -17,6 +17,7 @@ from deployments.cluster.place import Place, job_variables
 from deployments.deployment import POOLS, Deployment, PoolType, deployments_of, installed_configs
 from sluice.errors import ServiceUnavailableError
 from sluice.settings import Settings
+from sluice.use_case import STAGES
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -46,7 +47,7 @@ def register(
 
 
 def placed(deployments: Iterable[Deployment], changes: JobChanges) -> list[Deployment]:
-    """The same deployments with the nodes and the resources that a release chose for their runs."""
+    """The same deployments with the nodes, the resources and the time that a release chose for their runs."""
 
     def choices(flow: Any, use_case: str) -> list[Place]:
         found = (changes.stages.get(flow), changes.use_cases.get(use_case, {}).get(flow))
@@ -54,10 +55,24 @@ def placed(deployments: Iterable[Deployment], changes: JobChanges) -> list[Deplo
 
     return [
         one.model_copy(
-            update={"job_variables": job_variables(one.job_variables, changes.gpu, choices(one.flow, one.name))}
+            update={
+                "job_variables": job_variables(
+                    _with_start(one, changes.start_seconds), changes.gpu, choices(one.flow, one.name)
+                )
+            }
         )
         for one in deployments
     ]
+
+
+def _with_start(deployment: Deployment, seconds: int) -> dict[str, Any]:
+    """Its job's variables, with so much more time for each try. A pipeline waits for stages that each have it."""
+    variables = deployment.job_variables
+    if not seconds:
+        return variables
+    tries = 1 + deployment.parameters.get("limits", {}).get("retries", 0)
+    times = len(STAGES) if deployment.flow == "pipeline" else 1
+    return {**variables, "active_deadline_seconds": variables["active_deadline_seconds"] + seconds * tries * times}
 
 
 async def _register(pool: str, pool_type: PoolType, deployments: list[Deployment], template: dict[str, Any]) -> None:

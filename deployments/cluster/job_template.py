@@ -23,6 +23,7 @@ class JobChanges(BaseModel):
         gpu: where runs go that ask for one.
         stages: what runs of a flow have in place of the defaults.
         use_cases: the same for those of one use case, which wins.
+        start_seconds: that each try of a run may take besides, until its Dask cluster has started.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -34,6 +35,7 @@ class JobChanges(BaseModel):
     gpu: Place = Place()
     stages: dict[Flow, Place] = {}
     use_cases: dict[str, dict[Flow, Place]] = Field({}, alias="useCases")
+    start_seconds: int = Field(0, alias="startSeconds")
 
     @classmethod
     def read(cls, path: Path) -> "JobChanges":

@@ -164,6 +164,13 @@ def test_a_run_can_make_its_cluster(tmp_path: Path) -> None:
         kubernetes_validate.validate(job(OPTION, "train", tmp_path), version, strict=True)
 
 
+@pytest.mark.parametrize(("flow", "clusters"), [("train", 1), ("pipeline", 4)])
+def test_a_run_has_time_for_its_cluster(flow: str, clusters: int, tmp_path: Path) -> None:
+    """Its job is not ended for the minutes that nodes and images took; a pipeline waits for four stages."""
+    shared, own = (job(option, flow, tmp_path)["spec"]["activeDeadlineSeconds"] for option in ("as it is", OPTION))
+    assert own == shared + 600 * clusters
+
+
 def test_metrics_are_found_under_the_same_names() -> None:
     """The service of a run's scheduler has another port's name; its job is that of the rules all the same."""
     release = render("dev", merged(OPTIONS["watched"], OPTIONS[OPTION]))
