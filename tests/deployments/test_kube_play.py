@@ -41,9 +41,8 @@ mlflow.MlflowClient().set_registered_model_alias("sign", "champion", logged.regi
 
 
 def playable(one: Object) -> Object:
-    """Without what podman 4 does not know: names of ports, a pod's own address; with the names of services."""
-    pod = one["spec"]["template"]["spec"]
-    (container,) = pod["containers"]
+    """Without what podman 4 does not know: names of ports, a pod's own address."""
+    (container,) = one["spec"]["template"]["spec"]["containers"]
     ports = {port["name"]: port["containerPort"] for port in container.pop("ports")}
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         container[probe]["httpGet"]["port"] = ports[container[probe]["httpGet"]["port"]]
@@ -51,7 +50,6 @@ def playable(one: Object) -> Object:
         if "status.podIP" in str(variable):
             del variable["valueFrom"]
             variable["value"] = "127.0.0.1"
-    pod["hostAliases"] = [{"ip": "127.0.0.1", "hostnames": [f"{RELEASE}-mlflow"]}]
     return one
 
 
@@ -66,7 +64,12 @@ class Played:
         self.secrets = {name: dict(release.one("Secret", name)["data"]) for name in ("secrets", *STORES)}
         for name, given in STORES.items():
             self.secrets[name] |= {key: base64.b64encode(uri.encode()).decode() for key, uri in given.items()}
-        objects = [release.one("ConfigMap", "settings"), release.one("ConfigMap", "logging")]
+        settings = release.one("ConfigMap", "settings")
+        # All are in one network here, where no service has a name.
+        settings["data"] = {
+            name: uri.replace(f"{RELEASE}-mlflow:", "127.0.0.1:") for name, uri in settings["data"].items()
+        }
+        objects = [settings, release.one("ConfigMap", "logging")]
         objects += [release.one("PersistentVolumeClaim", "data")]
         objects += [playable(release.one("Deployment", name)) for name in ("mlflow", "serving")]
         self.manifest.write_text(yaml.safe_dump_all(objects), encoding="utf-8")
