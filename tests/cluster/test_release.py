@@ -1,8 +1,12 @@
 """A release's life on a cluster, from its install to what its uninstall leaves. The tests go on from each other."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -115,6 +119,23 @@ def test_champion_answers(platform: Platform) -> None:
     """What the pipeline made is served, with no word to the service. `helm test` finds the same."""
     assert USE_CASE in platform.predict()
     platform.helm.test(RELEASE, timeout=RUN_SECONDS)
+
+
+def test_somebody_elsewhere_starts_a_run_by_address(platform: Platform, tmp_path: Path) -> None:
+    """`sluice run` on this machine, with Prefect's address and account alone: a job in the cluster does it."""
+    with platform.kubectl.forward(f"service/{RELEASE}-prefect-server", 4200) as address:
+        given = {
+            "SLUICE_HOME": str(tmp_path),
+            "SLUICE_PREFECT__URL": f"{address}/api",
+            "SLUICE_PREFECT__AUTH": platform.secret("secrets", "prefect-auth"),
+        }
+        sluice = Path(sys.executable).with_name("sluice")
+        command = [str(sluice), "run", USE_CASE, "--flow", "ingest", "--json"]
+        done = subprocess.run(
+            command, env={**os.environ, **given}, cwd=tmp_path, capture_output=True, text=True, timeout=900, check=False
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(jobs_of(platform, json.loads(done.stdout)["id"])) == 1
 
 
 def test_policies_keep_strangers_out(platform: Platform) -> None:
