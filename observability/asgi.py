@@ -1,6 +1,6 @@
 """Request metrics and traces as plain ASGI middleware, by OpenTelemetry's names."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from random import random
 from time import perf_counter
 from typing import Any, TypeVar
@@ -43,11 +43,15 @@ class HttpMiddleware:
 
     Args:
         sample: the share of requests that begin a trace; 0 where spans are sent nowhere.
+        probes: paths whose requests begin none; they come every few seconds, and tell nobody anything.
     """
 
-    def __init__(self, app: App, registry: CollectorRegistry, sample: float = 0.0) -> None:
+    def __init__(
+        self, app: App, registry: CollectorRegistry, sample: float = 0.0, probes: Collection[str] = ()
+    ) -> None:
         self._app = app
         self._sample = sample
+        self._probes = probes
         self._duration = DeferredHistogram(
             "http_server_request_duration_seconds",
             "Duration of HTTP server requests.",
@@ -69,7 +73,8 @@ class HttpMiddleware:
         for name, value in scope["headers"]:
             if name == _TRACEPARENT:
                 given = value
-        if given or (self._sample and random() < self._sample) or (scope["method"], scope["path"]) == _STARTS_RUN:
+        sampled = self._sample and random() < self._sample and scope["path"] not in self._probes
+        if given or sampled or (scope["method"], scope["path"]) == _STARTS_RUN:
             await self._traced(scope, receive, send, parsed(given.decode("latin-1")), started)
             return
         status = _SERVER_ERROR  # what the server answers when the application dies before it answers

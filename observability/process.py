@@ -30,19 +30,32 @@ def service_name(otherwise: str) -> str:
 class ProcessHandler(InterceptHandler):
     """A logging handler for configurations by name: wherever it is made, the process is one of ours."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, traced: bool = True) -> None:
         super().__init__()
         try:
             settings = Settings.load()
         except SettingsInvalidError:
             return  # whoever needs them says it, as a run does; until then loguru's own sink takes the lines
-        configure_process(settings, service=service_name("prefect"))
+        service = service_name("prefect")
+        configure_logging(settings, service=service)
+        if traced:
+            configure_tracing(settings, service=service)
+
+
+class PrefectHandler(ProcessHandler):
+    """For Prefect's processes, of which only a run's is traced.
+
+    In the server's, FastAPI and Docket would begin a trace with each probe, each poll of a worker and each loop.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(traced=_FLOW_RUN in os.environ)
 
 
 class MlflowHandler(ProcessHandler):
-    """For MLflow's server: MLflow gives its loggers handlers of their own when it is imported."""
+    """For MLflow's server, not traced as Prefect's is not: MLflow gives its loggers handlers when it is imported."""
 
     def __init__(self) -> None:
         import mlflow  # noqa: F401
 
-        super().__init__()
+        super().__init__(traced=False)

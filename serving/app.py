@@ -36,6 +36,7 @@ from serving.predictor import Predictor
 from serving.refresher import Refresher
 from serving.remembered import Remembered
 from serving.routes import quick_routes, routes
+from serving.scopes import UNLIMITED
 from serving.scorer import Scorer
 from serving.served import LoadTimes, ServedModel, load
 from serving.typed import TypedModel
@@ -157,6 +158,9 @@ def build_app(settings: Settings, registry: ModelRegistry, open_store: Callable[
         summary="Predictions from whatever the registry calls champion.",
         version=sluice.__version__,
         lifespan=lifespan,
+        # The middleware around it does this for all routes; FastAPI's would take up each request a second time, in a
+        # trace of its own where none came with it.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.include_router(routes(handlers, predictions, inference, feedback, worker_metrics, sluice.__version__))
     for router in operate_routers(operations):
@@ -167,4 +171,4 @@ def build_app(settings: Settings, registry: ModelRegistry, open_store: Callable[
     door = Door(app, quick_routes(predictions, inference), access, limits, metrics if serving.request_metrics else None)
     if not serving.request_metrics:
         return door
-    return HttpMiddleware(door, collectors, settings.traces.sample if settings.traces.endpoint else 0.0)
+    return HttpMiddleware(door, collectors, settings.traces.sample if settings.traces.endpoint else 0.0, UNLIMITED)

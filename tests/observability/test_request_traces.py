@@ -30,7 +30,7 @@ class Asked:
             "headers": [(b"host", b"here"), *([(b"traceparent", given.encode())] if given else [])],
         }
         self.answer = ""
-        asyncio.run(HttpMiddleware(self._app, self.registry, sample)(self.scope, self._receive, self._send))
+        asyncio.run(HttpMiddleware(self._app, self.registry, sample, {"/livez"})(self.scope, self._receive, self._send))
 
     async def _app(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         self.seen.append(trace_id())
@@ -69,11 +69,13 @@ def test_sampled_request_is_an_exemplar() -> None:
 
 
 def test_request_without_a_trace_begins_none() -> None:
-    """Unless it is sampled, or starts a run."""
+    """Unless it is sampled and no probe, or starts a run."""
     asked = Asked()
     assert (asked.seen, asked.answer, asked.exemplars()) == ([None, None], "", [])
     assert "trace_id" not in asked.scope
     assert len(Asked(sample=1.0).scope["trace_id"]) == 32
+    assert "trace_id" not in Asked(sample=1.0, path="/livez").scope
+    assert Asked(SAMPLED, path="/livez").scope["trace_id"] == TRACE
     assert len(Asked(method="POST", path="/runs").scope["trace_id"]) == 32
 
 
