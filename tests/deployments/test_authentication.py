@@ -197,7 +197,7 @@ def test_no_log_trace_metric_or_file_has_a_secret(guarded: Guarded) -> None:
     supervisor.start_again("prefect-server")
     assert (home / "logs" / "prefect-server.log").stat().st_size
     assert any("cannot sign in with" in line.text for line in guarded.collector.lines)
-    assert {span.service for span in guarded.collector.spans} == {"serving", "flow-run", "dask-workers"}
+    assert {span.service for span in guarded.collector.spans} == {"sluice", "serving", "flow-run", "dask-workers"}
     assert leaked(guarded.env, *guarded.collector.bodies) == []
 
     # Prometheus takes passwords from files only, which are this user's alone.
