@@ -79,25 +79,25 @@ class HttpMiddleware:
             return
         status = _SERVER_ERROR  # what the server answers when the application dies before it answers
 
-        async def noting_status(message: Message) -> None:
+        def noting_status(message: Message) -> Awaitable[None]:  # no coroutine of its own, which would cost more
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-            await send(message)
+            return send(message)
 
         self._under_way += 1
         try:
             await self._app(scope, receive, noting_status)
         finally:
             self._under_way -= 1
-            self._series(_method(scope), _route(scope), status).observe(perf_counter() - started)
+            self._series(scope["method"], _route(scope), status).observe(perf_counter() - started)
 
     async def _traced(
         self, scope: Scope, receive: Receive, send: Send, parent: SpanContext | None, started: float
     ) -> None:
         status = _SERVER_ERROR
         # Renamed at its end, when the route is known. https://opentelemetry.io/docs/specs/semconv/http/http-spans/
-        method, asked = _method(scope), {"url.path": scope["path"], "url.scheme": scope.get("scheme", "http")}
+        method, asked = _method(scope["method"]), {"url.path": scope["path"], "url.scheme": scope.get("scheme", "http")}
         span = request_span(method, parent, {"http.request.method": method, **asked})
         ids = span.get_span_context()
         scope["trace_id"] = f"{ids.trace_id:032x}" if ids.is_valid else ""
@@ -123,7 +123,7 @@ class HttpMiddleware:
             self._under_way -= 1
             route = _route(scope)
             example = {"trace_id": scope["trace_id"], "span_id": f"{ids.span_id:016x}"}
-            self._series(_method(scope), route, status).observe(
+            self._series(scope["method"], route, status).observe(
                 perf_counter() - started, example if ids.trace_flags.sampled else None
             )
             _end(span, scope, route, status)
@@ -132,13 +132,14 @@ class HttpMiddleware:
         """The labels are few, and finding them costs as much as observing."""
         known = self._known.get((method, route, status))
         if known is None:
+            method = _method(method)
             known = self._known[method, route, status] = self._duration.labels(method, route, str(status))
         return known
 
 
 def _end(span: Span, scope: Scope, route: str, status: int) -> None:
     if span.is_recording():
-        span.update_name(f"{_method(scope)} {route}")
+        span.update_name(f"{_method(scope['method'])} {route}")
         span.set_attributes({"http.route": route, "http.response.status_code": status})
         if status >= _SERVER_ERROR:
             span.set_status(Status(StatusCode.ERROR))
@@ -161,11 +162,10 @@ def in_trace(work: Callable[[], R]) -> Callable[[], R]:
     return run
 
 
-def _method(scope: Scope) -> str:
-    return scope["method"] if scope["method"] in METHODS else OTHER_METHOD
+def _method(given: str) -> str:
+    return given if given in METHODS else OTHER_METHOD
 
 
 def _route(scope: Scope) -> str:
     """The route's template, which the router leaves in the scope."""
-    template = getattr(scope.get("route"), "path_format", None)
-    return str(template) if template else UNMATCHED
+    return getattr(scope.get("route"), "path_format", "") or UNMATCHED

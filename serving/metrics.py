@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from observability.deferred_histogram import DeferredHistogram, DeferredSeries
 from serving.errors import CLIENT_CLOSED_REQUEST
+from serving.request_counts import CODES, RequestCounts
 from serving.served import LoadTimes, ServedModel
 
 # From a compiled model's tens of microseconds to a model that should not be called online.
@@ -18,8 +19,6 @@ VALUE_BUCKETS = (
     -1e4, -100.0, -10.0, -1.0, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0,
     1e3, 1e4, 1e5, 1e6,
 )  # fmt: skip
-CODES = ("2xx", "4xx", "5xx")
-_CLASSES = {2: "2xx", 4: "4xx", 5: "5xx"}
 
 
 class VersionMetrics(NamedTuple):
@@ -28,7 +27,7 @@ class VersionMetrics(NamedTuple):
     duration: DeferredSeries
     value: DeferredSeries
     fallbacks: Counter
-    requests: dict[str, Counter]
+    requests: dict[str, int]
 
 
 class ServingMetrics:
@@ -61,13 +60,7 @@ class ServingMetrics:
             VERSION,
             registry=registry,
         )
-        self._requests = Counter(
-            "sluice_prediction_requests",
-            "Requests for predictions of a model that there is, by the class of their status. The version is empty "
-            "where none could be loaded.",
-            (*VERSION, "code"),
-            registry=registry,
-        )
+        self._requests = RequestCounts(registry)
         self._names: set[str] = set()
         self._of: dict[tuple[str, str], VersionMetrics] = {}
         self._loaded = Gauge("sluice_model_loaded_info", "1 for the version that answers.", VERSION, registry=registry)
@@ -100,31 +93,30 @@ class ServingMetrics:
         """Make the model's counters exist at zero: `increase()` does not see a first sample."""
         self._names.add(model)
         self._load_failures.labels(model)
-        for code in CODES:
-            self._requests.labels(model, "", code)
+        self._requests.of(model, "")
 
     def of(self, served: ServedModel) -> VersionMetrics:
         """Those of a version, at zero if they are new."""
-        key = (served.name, served.version.version)
-        found = self._of.get(key)
+        found = self._of.get(served.key)
         if found is None:
+            key = served.key
             found = self._of[key] = VersionMetrics(
                 self.prediction_duration.labels(*key),
                 self._values.labels(*key),
                 self._fallbacks.labels(*key),
-                {code: self._requests.labels(*key, code) for code in CODES},
+                self._requests.of(*key),
             )
         return found
 
     def answered(self, served: ServedModel, status: int) -> None:
         """Count a request; one whose client went away was answered by nobody."""
         if status != CLIENT_CLOSED_REQUEST:
-            self.of(served).requests[_CLASSES[status // 100]].inc()
+            self.of(served).requests[CODES[status // 100]] += 1
 
     def unanswered(self, model: str, status: int) -> None:
         """Count a request for a model of which no version could be loaded, if there is such a model."""
         if model in self._names:  # else it is what a client typed, and the registry did not answer
-            self._requests.labels(model, "", _CLASSES[status // 100]).inc()
+            self._requests.of(model, "")[CODES[status // 100]] += 1
 
     def loaded(self, served: ServedModel, times: LoadTimes | None) -> None:
         """``times`` is None when the version answered under another name already."""

@@ -67,6 +67,11 @@ class ServedModel:
         return self.version.name
 
     @cached_property
+    def key(self) -> tuple[str, str]:
+        """Name and version, as the metrics label them."""
+        return self.name, self.version.version
+
+    @cached_property
     def headers(self) -> tuple[tuple[bytes, bytes], ...]:
         """Who answers, for protocols whose body has no room for it."""
         return (
