@@ -1,5 +1,6 @@
 """The autoscalers on a cluster with metrics-server: a second pod under load, and one again after it."""
 
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,11 +21,11 @@ BY_LOAD = {
     "resources": {"requests": {"cpu": "200m"}},
 }
 SCALED: dict[str, Any] = {"serving": BY_LOAD, "dask": {"worker": BY_LOAD}}
-# A minute or two of one worker.
+# Ninety candidates: minutes of a small machine, as the autoscaler needs half a one.
 SEARCH = {
     "search": {
         "gradient_boosting": {
-            "learning_rate": [number / 200 for number in range(4, 20)],
+            "learning_rate": [number / 200 for number in range(4, 14)],
             "iterations": [200, 300, 400],
             "max_depth": [2, 3, 4],
         }
@@ -32,9 +33,16 @@ SEARCH = {
 }
 
 
+def has_metrics() -> bool:
+    command = ["kubectl", "get", "apiservice", "v1beta1.metrics.k8s.io"]
+    return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+
+
 @pytest.fixture(scope="module")
 def scaled(platform: Platform) -> Iterator[Platform]:
     """The release with the autoscalers, and a champion that answers."""
+    if not has_metrics():
+        pytest.skip("this cluster has no metrics-server (helm/releases.yaml)")
     with with_option(platform, SCALED) as made:
         run = made.start(f"pipeline/{USE_CASE}")
         assert made.end(run).completed, made.log(run)
@@ -79,6 +87,8 @@ def test_load_brings_a_second_pod_and_quiet_takes_it_away(scaled: Platform) -> N
             before = predictions(scaled)
             until(lambda: _all_went_on(before, predictions(scaled)), 120, lambda: f"{before} {predictions(scaled)}")
         becomes(scaled, "serving", 1)
+        # Until the other has come to its end, with whatever it still had to answer.
+        until(lambda: len(scaled.kubectl.names("pods", component="serving")) == 1, 120, lambda: state(scaled))
     assert failures(steady + crowd) == []
     assert min(answered(steady), answered(crowd)) > 50
 
