@@ -51,7 +51,14 @@ _PORTS = _number(1, 65535)
 # Where the pods of a component run.
 _PLACE = {name: _named(name) for name in ("nodeSelector", "tolerations", "affinity", "priorityClassName")}
 _POD = {"resources": _named("resources"), "podAnnotations": _TEXTS, **_PLACE}
-_AUTOSCALING = {"enabled": _FLAG, "min": _number(1), "max": _number(1), "cpuPercent": _number(1, 100)}
+_AUTOSCALING = {
+    "enabled": _FLAG,
+    "min": _number(1),
+    "max": _number(1),
+    "cpuPercent": _number(1, 100),
+    # Kubernetes takes an hour at most.
+    "scaleDownSeconds": _number(0, 3600),
+}
 
 _DEFINITIONS: dict[str, Schema] = {
     "name": _text("[a-z0-9]([-a-z0-9.]*[a-z0-9])?"),

@@ -13,6 +13,7 @@ from loguru import logger
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from deployments.cluster.slots import free_lost
 from deployments.local import prefect_server
 
 WAIT_SECONDS = 240.0  # within the time that the startup probe gives
@@ -43,10 +44,15 @@ async def answers(url: str, wait_seconds: float = WAIT_SECONDS) -> bool:
         await asyncio.sleep(_POLL_SECONDS)
 
 
+async def prepare(url: str) -> None:
+    if await answers(url):
+        await free_lost(url)
+
+
 def main() -> None:
     # Whatever came of it: Prefect tells better than we could what is wrong with its database.
     if url := os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL"):
-        asyncio.run(answers(url))
+        asyncio.run(prepare(url))
     prefect_server.main()
 
 

@@ -18,9 +18,10 @@ import pytest
 from flows.cluster_manifest import RUN_LABEL, manifest_of
 from sluice.dask_settings import RunClusterSettings
 from tests.cluster.kubectl import Object, until
+from tests.cluster.option import with_option
 from tests.cluster.platform import READY_SECONDS, RUN_SECONDS, USE_CASE, Platform
 from tests.cluster.test_release import LONG_SEARCH, STAGES
-from tests.helm.chart import RELEASE, merged
+from tests.helm.chart import RELEASE
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 KIND = "daskclusters.kubernetes.dask.org"
@@ -35,22 +36,11 @@ def is_known(kind: str) -> bool:
 
 @pytest.fixture(scope="module")
 def per_run(platform: Platform) -> Iterator[Platform]:
-    """The release with the option, beside which nothing is changed; one that was not there before is removed again."""
+    """The release with the option."""
     if not is_known(KIND):
         pytest.skip(f"this cluster has no {KIND}: install dask-kubernetes-operator (helm/releases.yaml)")
-    kubectl = platform.kubectl
-    before = kubectl("get", "secrets", f"--selector=owner=helm,name={RELEASE}", "--output=name").split()
-    made = Platform(kubectl, platform.helm, merged(platform.values, PER_RUN))
-    if before:
-        made.upgrade({})
+    with with_option(platform, PER_RUN) as made:
         yield made
-        platform.upgrade({})
-        return
-    made.install()
-    yield made
-    platform.helm.uninstall(RELEASE, timeout=600)
-    # What an uninstall keeps would be taken up by the next test's release.
-    kubectl("delete", "persistentvolumeclaims,secrets", f"--selector=app.kubernetes.io/instance={RELEASE}")
 
 
 def clusters(platform: Platform) -> list[Object]:

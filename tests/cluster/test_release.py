@@ -4,17 +4,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.cluster.kubectl import Object, until
 from tests.cluster.platform import READY_SECONDS, RUN_SECONDS, USE_CASE, Platform
-from tests.cluster.visitor import KNOCKING, asking, visitor
+from tests.cluster.visitor import KNOCKING, answered, asked, failures, flows_image, said, visitor
+from tests.cluster.workers import busy
 from tests.helm.chart import RELEASE
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
@@ -32,41 +30,6 @@ LONG_SEARCH = {
 # What a namespace has by itself, of OpenShift too, and what is gone by itself.
 NOT_OURS = {"configmap/kube-root-ca.crt", "configmap/openshift-service-ca.crt", "serviceaccount/default"}
 PASSING = ("event", "endpoint", "lease", "podmetrics")
-
-
-def flows_image(platform: Platform) -> str:
-    image: str = platform.kubectl.pods("dask-worker")[0]["spec"]["containers"][0]["image"]
-    return image
-
-
-def said(platform: Platform, name: str) -> list[str]:
-    return platform.kubectl("logs", f"pod/{name}").splitlines()
-
-
-@contextmanager
-def asked(platform: Platform) -> Iterator[list[str]]:
-    """A pod that asks for predictions all the time; what it said is in the list at the end of the block."""
-    lines: list[str] = []
-    inputs = json.dumps(platform.inputs)
-    platform.kubectl.make(visitor("asking", flows_image(platform), asking(USE_CASE), inputs, component="test"))
-    try:
-        until(lambda: answered(said_so_far(platform)), READY_SECONDS, platform.state)
-        yield lines
-        # Once more after all is done, so that it has seen the end too.
-        before = answered(said_so_far(platform))
-        until(lambda: answered(said_so_far(platform)) > before, 120, platform.state)
-        lines += said_so_far(platform)
-    finally:
-        platform.kubectl("delete", "pod", "asking", "--grace-period=1")
-
-
-def said_so_far(platform: Platform) -> list[str]:
-    (pod,) = [one for one in platform.kubectl.pods("test") if one["metadata"]["name"] == "asking"]
-    return said(platform, "asking") if pod["status"]["phase"] == "Running" else []
-
-
-def answered(lines: list[str]) -> int:
-    return max((int(line.split()[1]) for line in lines if line.startswith("answered")), default=0)
 
 
 def jobs_of(platform: Platform, run_id: str) -> list[Object]:
@@ -156,22 +119,12 @@ def _phase(platform: Platform, name: str) -> str:
     return str(platform.kubectl.one("pod", name)["status"]["phase"])
 
 
-def busy(platform: Platform) -> str | None:
-    """A Dask worker's pod that computes something now."""
-    for pod in platform.kubectl.pods("dask-worker"):
-        name = pod["metadata"]["name"]
-        with platform.kubectl.forward(f"pod/{name}", 8790) as address:
-            page = httpx.get(f"{address}/metrics", timeout=10, trust_env=False, follow_redirects=True).text
-        lines = [line for line in page.splitlines() if line.startswith('dask_worker_tasks{state="executing"}')]
-        if any(float(line.split()[-1]) for line in lines):
-            return str(name)
-    return None
-
-
 def test_killed_dask_worker_costs_no_run(platform: Platform) -> None:
     """The pod that computes is killed without a word; another does its tasks again, and a new one takes its place."""
     run = platform.start(f"train/{USE_CASE}", {"params": LONG_SEARCH})
-    victim = until(lambda: busy(platform), RUN_SECONDS, lambda: f"{platform.read(run)}\n{platform.state()}", poll=0.2)
+    victim, *_ = until(
+        lambda: busy(platform), RUN_SECONDS, lambda: f"{platform.read(run)}\n{platform.state()}", poll=0.2
+    )
     platform.kubectl("delete", "pod", victim, "--grace-period=0", "--force")
     ended = platform.end(run)
     assert ended.completed, platform.log(run)
@@ -205,7 +158,7 @@ def test_upgrade_under_load_fails_no_request(platform: Platform) -> None:
     before = platform.kubectl.names("pods", component="serving")
     with asked(platform) as lines:
         platform.upgrade({"logLevel": "DEBUG"})
-    assert [line for line in lines if line.startswith("failed")] == []
+    assert failures(lines) == []
     assert answered(lines) > 50
     assert environment(platform) == "DEBUG"
     assert not before & platform.kubectl.names("pods", component="serving")

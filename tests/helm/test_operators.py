@@ -41,6 +41,19 @@ def test_keda_asks_for_a_gauge_that_serving_has() -> None:
     assert trigger["metadata"]["threshold"] == "20"
 
 
+@pytest.mark.parametrize("engine", ["hpa", "keda"])
+def test_how_long_it_is_quiet_before_a_pod_goes_is_a_value(engine: str) -> None:
+    """Of serving by either engine, and of Dask's workers."""
+    scaling = {"enabled": True, "scaleDownSeconds": 45}
+    values = {"serving": {"autoscaling": {**scaling, "engine": engine}}, "dask": {"worker": {"autoscaling": scaling}}}
+    release = render("dev", values)
+    autoscalers = release.of("HorizontalPodAutoscaler")
+    behaviors = [one["spec"]["behavior"] for one in autoscalers]
+    for scaled in release.of("ScaledObject"):
+        behaviors.append(scaled["spec"]["advanced"]["horizontalPodAutoscalerConfig"]["behavior"])
+    assert behaviors == [{"scaleDown": {"stabilizationWindowSeconds": 45}}] * 2
+
+
 def test_without_a_number_keda_goes_by_cpu_alone() -> None:
     """Nobody is asked for a metric that is not wanted."""
     values = {"serving": {"autoscaling": {"enabled": True, "engine": "keda"}}}

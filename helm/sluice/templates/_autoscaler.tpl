@@ -41,8 +41,7 @@ spec:
     {{- end }}
   behavior:
     scaleDown:
-      # A pod that has loaded its models is not given up for a quiet minute.
-      stabilizationWindowSeconds: 300
+      stabilizationWindowSeconds: {{ $scaling.scaleDownSeconds }}
 {{- end -}}
 
 {{/* The same by KEDA, which makes the autoscaler and asks Prometheus for it. */}}
@@ -78,6 +77,5 @@ spec:
     horizontalPodAutoscalerConfig:
       behavior:
         scaleDown:
-          # A pod that has loaded its models is not given up for a quiet minute.
-          stabilizationWindowSeconds: 300
+          stabilizationWindowSeconds: {{ $scaling.scaleDownSeconds }}
 {{- end -}}
