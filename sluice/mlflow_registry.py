@@ -110,17 +110,10 @@ class MlflowRegistry:
         with self._translated():
             made = self._with_key(name, key)
             if made is None:
-                run_id = self._start_run(name, key, params, metrics or {}, tags or {})
-                try:
-                    self._client.log_inputs(run_id, [_input(dataset) for dataset in inputs])
+                used = [_input(dataset) for dataset in inputs]
+                with self._run(name, key, params, metrics or {}, tags or {}, used) as run_id:
                     made = self._log_and_register(model, name, example, key, run_id, tags or {})
-                except BaseException:
-                    self._discard(run_id)
-                    raise
-            # Whoever registered it may have died before this.
-            self._client.set_terminated(made.run_id, RunStatus.to_string(RunStatus.FINISHED))
-            self._client.set_registered_model_alias(name, alias, made.version)
-            return self.get(name, version=made.version)
+            return self._finished(made, alias)
 
     def register_files(
         self,
@@ -141,16 +134,10 @@ class MlflowRegistry:
         with self._translated():
             made = self._with_key(name, key)
             if made is None:
-                run_id = self._start_run(name, key, run.params, run.metrics, tags)
-                try:
-                    self._client.log_inputs(run_id, [mlflow_runs.linked(one) for one in run.inputs])
+                used = [mlflow_runs.linked(one) for one in run.inputs]
+                with self._run(name, key, run.params, run.metrics, tags, used) as run_id:
                     made = self._upload(folder, name, key, run_id, tags)
-                except BaseException:
-                    self._discard(run_id)
-                    raise
-            self._client.set_terminated(made.run_id, RunStatus.to_string(RunStatus.FINISHED))
-            self._client.set_registered_model_alias(name, alias, made.version)
-            return self.get(name, version=made.version)
+            return self._finished(made, alias)
 
     def _upload(self, folder: Path, name: str, key: str, run_id: str, tags: Mapping[str, str]) -> ModelVersion:
         mlflow.set_tracking_uri(self._uri)
@@ -163,6 +150,31 @@ class MlflowRegistry:
             name, logged.model_uri, run_id=run_id, tags={KEY_TAG: key, **tags}, model_id=logged.model_id
         )
         return _version(version)
+
+    @contextmanager
+    def _run(
+        self,
+        name: str,
+        key: str,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        inputs: list[DatasetInput],
+    ) -> Iterator[str]:
+        """A run's id; the run is discarded where what it is for fails."""
+        run_id = self._start_run(name, key, params, metrics, tags)
+        try:
+            self._client.log_inputs(run_id, inputs)
+            yield run_id
+        except BaseException:
+            self._discard(run_id)
+            raise
+
+    def _finished(self, made: ModelVersion, alias: str) -> ModelVersion:
+        # Whoever registered it may have died before this.
+        self._client.set_terminated(made.run_id, RunStatus.to_string(RunStatus.FINISHED))
+        self._client.set_registered_model_alias(made.name, alias, made.version)
+        return self.get(made.name, version=made.version)
 
     def _start_run(
         self, name: str, key: str, params: Mapping[str, Any], metrics: Mapping[str, float], tags: Mapping[str, str]
