@@ -59,22 +59,24 @@ class FakeDaskOperator:
         self.awake, self.place = True, ""
         self.seen: list[Object] = []
         self._api, self._env = api, env
-        self._made: dict[str, Processes | None] = {}
+        # By path and uid: a run that is tried again makes one of the same name.
+        self._made: dict[tuple[str, str], Processes | None] = {}
 
     def look(self) -> None:
         """Once: make what is new, and remove what belonged to clusters that are gone."""
         with self._api.lock:
-            there = {path: one for path, one in self._api.objects.items() if "/daskclusters/" in path}
-        for path in there.keys() - self._made.keys():
-            self._make(path, there[path])
-        for path in self._made.keys() - there.keys():
-            self.remove(path)
+            found = [(path, one) for path, one in self._api.objects.items() if "/daskclusters/" in path]
+        there = {(path, one["metadata"]["uid"]): one for path, one in found}
+        for key in self._made.keys() - there.keys():
+            self.remove(key)
+        for key in there.keys() - self._made.keys():
+            self._make(key, there[key])
 
-    def _make(self, path: str, cluster: Object) -> None:
+    def _make(self, key: tuple[str, str], cluster: Object) -> None:
         self.seen.append(cluster)
         with self._api.lock:
             cluster["status"] = {"phase": "Created"}
-        name, namespace = cluster["metadata"]["name"], path.rsplit("/", 3)[1]
+        name, namespace = cluster["metadata"]["name"], key[0].rsplit("/", 3)[1]
         labels = {"dask.org/cluster-name": name, "dask.org/component": "scheduler"}
         metadata = {"name": f"{name}-scheduler", "namespace": namespace, "labels": labels}
         at = f"/api/v1/namespaces/{namespace}"
@@ -87,25 +89,25 @@ class FakeDaskOperator:
             ready = [{"type": kind, "status": "True"} for kind in ("PodScheduled", "Ready", "ContainersReady")]
             pod["status"] = {"phase": "Running", "conditions": ready}
         with self._api.lock:
-            self._made[path] = processes
+            self._made[key] = processes
             self._api.objects[f"{at}/pods/{metadata['name']}"] = pod
             self._api.objects[f"{at}/services/{metadata['name']}"] = _service(metadata, processes)
             # As it may stay in the real one, though all is there (dask-kubernetes#968).
             cluster["status"] = {"phase": "Pending"}
 
-    def remove(self, path: str) -> None:
+    def remove(self, key: tuple[str, str]) -> None:
         """As Kubernetes does with what a cluster owned."""
-        processes = self._made.pop(path)
+        processes = self._made.pop(key)
         if processes is not None:
             processes.close()
-        name = path.rsplit("/", 1)[1]
+        name = key[0].rsplit("/", 1)[1]
         with self._api.lock:
             for owned in [one for one in self._api.objects if one.endswith(f"/{name}-scheduler")]:
                 del self._api.objects[owned]
 
     def close(self) -> None:
-        for path in list(self._made):
-            self.remove(path)
+        for key in list(self._made):
+            self.remove(key)
 
 
 def _service(metadata: Object, processes: Processes | None) -> Object:

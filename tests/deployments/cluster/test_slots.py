@@ -118,9 +118,10 @@ def test_an_empty_database_has_none(tmp_path: Path) -> None:
 def test_the_server_starts_whatever_is_wrong(tmp_path: Path) -> None:
     """A database that is none is Prefect's to tell of."""
     lines: list[str] = []
+    (tmp_path / "prefect.db").write_text("no database")
     sink = logger.add(lines.append, format="{message}", level="WARNING")
     try:
-        asyncio.run(free_lost(f"sqlite+aiosqlite:///{tmp_path}/no/such/folder.db"))
+        asyncio.run(free_lost(f"sqlite+aiosqlite:///{tmp_path}/prefect.db"))
     finally:
         logger.remove(sink)
     (line,) = lines
